@@ -1,0 +1,95 @@
+"""The resource contract: how a model is trained to r, paused, and taken on.
+
+A *resource* is a positive integer of training (epochs, trees, samples). Objects of this
+module live on a worker and train one fold of one trial. They are stateless recipes: all
+that a model needs to go on is in the `Model` that `begin` returns and `advance` trains.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Model", "Resource", "TrainingData"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The training rows of one fold (or all rows, for the refit).
+
+    Parameters
+    ----------
+    X : indexable of length n_samples
+        Inputs.
+    y : indexable of length n_samples, or None
+        Targets; None for unsupervised estimators.
+    fit_params : dict
+        Keyword arguments for ``fit``, already cut to these rows.
+    classes : ndarray of shape (n_classes,) or list of ndarray or None
+        All classes of the whole y (not only of this fold) for a classifier, a list of
+        arrays for multi-output targets.
+    """
+
+    X: Any
+    y: Any
+    fit_params: dict[str, Any] = field(default_factory=dict)
+    classes: Any = None
+
+
+@dataclass(slots=True)
+class Model:
+    """A fold model in training.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As far as it was trained.
+    resource : int
+        Resource that it was trained for.
+    stopped : bool, default=False
+        Whether its own early stopping ended the training; `advance` then does nothing.
+    extra : dict
+        What the resource needs besides the estimator to go on.
+    """
+
+    estimator: Any
+    resource: int = 0
+    stopped: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Resource(ABC):
+    """How estimators are trained by one kind of resource.
+
+    Attributes
+    ----------
+    name : str
+        What the user wrote: "epochs", "n_samples", or the name of a parameter.
+    continues : bool
+        Whether a paused model goes on where it stood. If False, `advance` trains from
+        scratch to the new resource, and costs are counted so.
+    """
+
+    name: str
+    continues: bool = True
+
+    @abstractmethod
+    def begin(self, estimator: Any, data: TrainingData, max_resources: int) -> Model:
+        """Return an untrained model for a clone with its parameters already set."""
+
+    @abstractmethod
+    def advance(self, model: Model, data: TrainingData, to: int) -> None:
+        """Train `model` in place from ``model.resource`` to `to`."""
+
+    def pack(self, model: Model) -> bytes:
+        """Return a picture of a model in training, RNG state apart."""
+        raise NotImplementedError
+
+    def unpack(self, packed: bytes) -> Model:
+        """Return the model that `pack` has seen, in any process."""
+        raise NotImplementedError
+
+    def finish(self, model: Model) -> Any:
+        """End the training; return the fitted estimator to score. `model` is then spent."""
+        return model.estimator

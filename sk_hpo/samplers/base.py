@@ -1,0 +1,75 @@
+"""The sampler contract: history -> next configs.
+
+A sampler says *what* to try; how much to spend on it is the scheduler's affair. To write
+one, subclass `Sampler` and implement `suggest`; `tests/contracts/sampler.py` holds the
+tests that it must pass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from copy import copy
+from typing import ClassVar, Self
+
+from sk_hpo.space.space import Space
+from sk_hpo.trial import Config, Trial
+
+__all__ = ["Sampler"]
+
+
+class Sampler(ABC):
+    """Decides which configs to try next.
+
+    An unbound sampler is a recipe, a constructor call and nothing else, so that it can
+    be an argument of a search and be shared between searches. `bind` returns a copy
+    that knows its space and seed.
+
+    Attributes
+    ----------
+    uses_history : bool
+        Class attribute. False promises that suggestions do not depend on outcomes, so
+        that a synchronous scheduler need not wait for them before it asks.
+    """
+
+    uses_history: ClassVar[bool] = True
+
+    space: Space
+    seed: int
+
+    def bind(self, space: Space, seed: int) -> Self:
+        """Return a copy of this sampler for one search.
+
+        Parameters
+        ----------
+        space : Space
+            What may be tried.
+        seed : int
+            Non-negative. Everything random derives from it.
+        """
+        bound = copy(self)
+        bound.space = space
+        bound.seed = seed
+        return bound
+
+    @abstractmethod
+    def suggest(self, history: Sequence[Trial], n: int = 1) -> list[Config]:
+        """Return up to `n` new configs.
+
+        Deterministic in ``(space, seed, history, n)``: a sampler may remember results of
+        earlier computations, but must answer the same without them. The configs will
+        become trials ``len(history), len(history) + 1, ...``.
+
+        Parameters
+        ----------
+        history : sequence of Trial
+            All trials so far by id, pending ones included.
+        n : int, default=1
+            How many configs are wanted at once.
+
+        Returns
+        -------
+        configs : list of Config
+            Shorter than `n`, possibly empty, only when a finite space has no config
+            left that was not tried.
+        """

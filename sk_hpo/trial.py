@@ -1,0 +1,124 @@
+"""The words that all wings share: Trial, Job, Outcome.
+
+They are frozen records. A scheduler makes jobs, an evaluator turns a job into an
+outcome, and neither knows the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+__all__ = ["Config", "Job", "Outcome", "Trial"]
+
+# One code per dimension of the space, in the space's order: the value itself for a
+# numeric dimension, the position in the list for a categorical or ordinal one, None for
+# a parameter that does not exist under the config's conditions. Codes are hashable and
+# JSON, whatever objects the user searches over.
+Config = tuple[float | int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a job.
+
+    Parameters
+    ----------
+    score : float
+        Mean validation score over the folds, to be maximised. NaN if the job failed;
+        NaN and infinities rank last.
+    standard_error : float, default=nan
+        Standard error of `score` over the folds, NaN if unknown.
+    cost : float, default=0.0
+        Resource that was really spent, summed over folds.
+    failure : str or None, default=None
+        Traceback of the first fold that raised.
+    folds : tuple, default=()
+        What the evaluator wants to remember of each fold; opaque to schedulers.
+    """
+
+    score: float
+    standard_error: float = math.nan
+    cost: float = 0.0
+    failure: str | None = None
+    folds: tuple[Any, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the score cannot be compared with others."""
+        return not math.isfinite(self.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One config with an id, and its outcomes by resource.
+
+    Ids count from 0 in the order in which trials were created.
+
+    Parameters
+    ----------
+    id : int
+        Position of the trial in its scheduler's history.
+    config : Config
+        Codes of the parameters, see `sk_hpo.space.Space`.
+    bracket : int, default=0
+        Bracket that the trial belongs to.
+    outcomes : mapping of int to Outcome
+        Resource -> outcome; empty while the trial is pending.
+    """
+
+    id: int
+    config: Config
+    bracket: int = 0
+    outcomes: Mapping[int, Outcome] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> bool:
+        """Whether nothing is known about this trial yet."""
+        return not self.outcomes
+
+    @property
+    def resource(self) -> int:
+        """Highest resource with an outcome, 0 if there is none."""
+        return max(self.outcomes, default=0)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Outcome at the highest resource; KeyError while the trial is pending."""
+        return self.outcomes[self.resource]
+
+    def told(self, resource: int, outcome: Outcome) -> Trial:
+        """Return this trial with one more outcome."""
+        return replace(self, outcomes={**self.outcomes, resource: outcome})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Bring a trial from one resource to another.
+
+    Parameters
+    ----------
+    trial : int
+        Id of the trial.
+    config : Config
+        Its config.
+    start, stop : int
+        Resource the trial has, and resource it shall have; ``start < stop``.
+    bracket : int, default=0
+        Bracket of the trial.
+    rung : int, default=0
+        Rung within the bracket, counted from 0 at the lowest resource.
+    resumable : bool, default=False
+        Whether a later job may take the trial on from `stop`, so that its state must
+        be kept.
+    """
+
+    trial: int
+    config: Config
+    start: int
+    stop: int
+    bracket: int = 0
+    rung: int = 0
+    resumable: bool = False
