@@ -69,10 +69,33 @@ class Resource(ABC):
     continues : bool
         Whether a paused model goes on where it stood. If False, `advance` trains from
         scratch to the new resource, and costs are counted so.
+    parameter : str or None
+        The estimator's parameter that holds the resource, if there is one.
     """
 
     name: str
     continues: bool = True
+    parameter: str | None = None
+
+    @abstractmethod
+    def limit(self, estimator: Any, n_train: int) -> int:
+        """Return what ``max_resources="auto"`` means for `estimator`.
+
+        Parameters
+        ----------
+        estimator : estimator
+            As the user passed it.
+        n_train : int
+            Rows of the smallest training fold.
+        """
+
+    def lowest(self, n_classes: int) -> int:
+        """Return the smallest resource that makes sense for that many classes."""
+        return 1
+
+    def for_refit(self, selected: int, n_samples: int) -> int:
+        """Return the resource for training on all rows after `selected` won."""
+        return selected
 
     @abstractmethod
     def begin(self, estimator: Any, data: TrainingData, max_resources: int) -> Model:

@@ -7,7 +7,7 @@ An executor knows nothing of trials: it runs ``function(context, *args)``, where
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ __all__ = ["Done", "Executor"]
 class Done:
     """A finished call: its key, and either its value or the exception it raised."""
 
-    key: Hashable
+    key: Any
     value: Any = None
     error: BaseException | None = None
 
@@ -36,17 +36,21 @@ class Executor(ABC):
     ----------
     slots : int
         How many calls run at the same time.
+    threaded : bool
+        Whether calls may run at the same time in one process, and so share its global
+        state.
     """
 
     slots: int = 1
+    threaded: bool = False
 
     @abstractmethod
     def share(self, context: Any) -> None:
         """Make `context` the first argument of every later call."""
 
     @abstractmethod
-    def submit(self, key: Hashable, function: Callable[..., Any], *args: Any) -> None:
-        """Queue ``function(context, *args)`` under a unique `key`."""
+    def submit(self, key: Any, function: Callable[..., Any], *args: Any) -> None:
+        """Queue ``function(context, *args)`` under a unique, hashable `key`."""
 
     @abstractmethod
     def wait(self) -> list[Done]:

@@ -1,0 +1,103 @@
+"""The only importer of scikit-learn's private names.
+
+When scikit-learn moves one of them, this file is the one to mend. Written for 1.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.callback._callback_context import CallbackContext
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._split import _yields_constant_splits as yields_constant_splits
+from sklearn.model_selection._validation import (
+    _insert_error_scores as insert_error_scores,
+)
+from sklearn.model_selection._validation import _score as score
+from sklearn.model_selection._validation import (
+    _warn_or_raise_about_fit_failures as warn_or_raise_about_fit_failures,
+)
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import _safe_split as safe_split
+from sklearn.utils.validation import _check_method_params as check_method_params
+from sklearn.utils.validation import _num_samples as num_samples
+
+__all__ = [
+    "BaseSearchCV",
+    "CallbackContext",
+    "HasMethods",
+    "Integral",
+    "Interval",
+    "StrOptions",
+    "callback_task",
+    "check_method_params",
+    "fit_context",
+    "insert_error_scores",
+    "last_step_fit_params",
+    "num_samples",
+    "safe_split",
+    "score",
+    "warn_or_raise_about_fit_failures",
+    "yields_constant_splits",
+]
+
+
+@contextmanager
+def callback_task(
+    context: CallbackContext | None,
+    caller: Any,
+    estimator: Any,
+    X: Any,
+    y: Any,
+    fit_params: dict[str, Any],
+) -> Iterator[None]:
+    """Tell the callbacks of `caller` that `estimator` is trained within this block.
+
+    Parameters
+    ----------
+    context : CallbackContext or None
+        Leaf task of `caller`; None if nobody listens.
+    caller : estimator
+        The search.
+    estimator : estimator
+        What is trained; gets the callbacks that propagate.
+    X, y : array-like
+        Its training rows.
+    fit_params : dict
+        Of which callbacks are told the ``sample_weight``.
+    """
+    if context is None:
+        yield
+        return
+    weight = fit_params.get("sample_weight")
+    metadata = None if weight is None else {"sample_weight": weight}
+    told = {"estimator": caller, "X": X, "y": y, "metadata": metadata}
+    try:
+        with context.propagate_callback_context(estimator):
+            context.call_on_fit_task_begin(**told)
+            yield
+    finally:
+        context.call_on_fit_task_end(**told)
+
+
+def last_step_fit_params(pipeline: Any, fit_params: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``pipeline.fit(X, y, **fit_params)`` passes to ``fit`` of its last step.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        With fitted transformers, which ``transform_input`` may call.
+    fit_params : dict
+        With or without metadata routing.
+    """
+    routed = pipeline._check_method_params(method="fit", props=fit_params)
+    of_step = pipeline._get_metadata_for_step(
+        step_idx=len(pipeline.steps) - 1,
+        step_params=routed[pipeline.steps[-1][0]],
+        all_params=fit_params,
+    )
+    return dict(of_step["fit"])

@@ -1,0 +1,109 @@
+"""Job -> Outcome by cross-validation: the evaluator that the loop talks to.
+
+It lives in the driver, turns a job into one task per fold, and owns the folder of paused
+models: a loser's files go the moment it can no longer be promoted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from sk_hpo.evaluation.fold import FoldContext, FoldResult, FoldTask, paused_path, run_fold
+from sk_hpo.trial import Config, Job, Outcome
+
+__all__ = ["CrossValidation", "Progress"]
+
+
+class Progress(Protocol):
+    """Who wants to know how far the search is."""
+
+    def fold(self, job: Job, fold: int) -> Any:
+        """Return the callback context for a fold that is about to be submitted."""
+
+    def told(self, job: Job, outcome: Outcome) -> None:
+        """Note that a job has its outcome."""
+
+
+class CrossValidation:
+    """Evaluates a job on every fold.
+
+    Parameters
+    ----------
+    context : FoldContext
+        What the folds share.
+    params : callable
+        Config -> parameters of the estimator.
+    metric : str
+        Which of several scores the search steers by; not used where there is one.
+    n_trials : int
+        How many trials are planned, for messages.
+    progress : Progress or None, default=None
+        Is told of every fold and every job.
+    """
+
+    def __init__(
+        self,
+        context: FoldContext,
+        params: Callable[[Config], dict[str, Any]],
+        metric: str,
+        n_trials: int,
+        progress: Progress | None = None,
+    ) -> None:
+        self.context = context
+        self._params = params
+        self._metric = metric
+        self._n_trials = n_trials
+        self._progress = progress
+
+    def calls(self, job: Job) -> list[tuple[Callable[..., FoldResult], tuple[FoldTask]]]:
+        """Return one call per fold."""
+        params = self._params(job.config)
+        return [
+            (
+                run_fold,
+                (
+                    FoldTask(
+                        trial=job.trial,
+                        fold=fold,
+                        params=params,
+                        start=job.start,
+                        stop=job.stop,
+                        resumable=job.resumable,
+                        n_trials=self._n_trials,
+                        callbacks=self._progress.fold(job, fold) if self._progress else None,
+                    ),
+                ),
+            )
+            for fold in range(len(self.context.splits))
+        ]
+
+    def outcome(self, job: Job, values: Sequence[FoldResult]) -> Outcome:
+        """Return mean and standard error of the validation scores."""
+        scores = np.array([self._value(result.test_scores) for result in values])
+        finite = bool(np.isfinite(scores).all())
+        n = len(scores)
+        outcome = Outcome(
+            score=float(scores.mean()) if finite else math.nan,
+            standard_error=float(scores.std(ddof=1) / n**0.5) if finite and n > 1 else math.nan,
+            cost=sum(result.cost for result in values),
+            failure=next((r.error for r in values if r.error is not None), None),
+            folds=tuple(values),
+        )
+        if self._progress:
+            self._progress.told(job, outcome)
+        return outcome
+
+    def release(self, trials: Iterable[int]) -> None:
+        """Delete the paused models of `trials`."""
+        for trial in trials:
+            for fold in range(len(self.context.splits)):
+                paused_path(self.context.folder, trial, fold).unlink(missing_ok=True)
+
+    def _value(self, scores: Any) -> float:
+        if isinstance(scores, dict):
+            scores = scores.get(self._metric, next(iter(scores.values())))
+        return float(scores)

@@ -1,0 +1,101 @@
+"""The global random number generators, taken over for a while and put back.
+
+Estimators draw from generators that belong to the process: python's ``random``, numpy's
+legacy one, and torch's. A model that is paused takes their states along, so that it goes
+on with the numbers it would have drawn; the process of the caller notices nothing.
+
+torch is touched only where it is loaded already, and never imported. So unpack a model
+before `set_state`: unpickling a torch model loads torch.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+__all__ = ["get_state", "seeded", "set_state"]
+
+
+def get_state() -> dict[str, Any]:
+    """Return the states of the global generators.
+
+    Returns
+    -------
+    state : dict
+        Picklable; numpy arrays and tuples, so that unpickling does not load torch. It has
+        the entry "torch" only if torch is loaded, and "cuda" (one array per device) only
+        if CUDA is initialised.
+
+    Examples
+    --------
+    >>> import random
+    >>> state = get_state()
+    >>> before = random.random()
+    >>> set_state(state)
+    >>> random.random() == before
+    True
+    """
+    state: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(legacy=False),  # noqa: NPY002
+    }
+    if torch := sys.modules.get("torch"):
+        state["torch"] = torch.get_rng_state().numpy()
+        if torch.cuda.is_initialized():
+            state["cuda"] = [s.numpy() for s in torch.cuda.get_rng_state_all()]
+    return state
+
+
+def set_state(state: dict[str, Any]) -> None:
+    """Put the global generators in a state that `get_state` returned.
+
+    The torch part is skipped where torch is not loaded, the part of CUDA devices that
+    this process does not have likewise.
+
+    Parameters
+    ----------
+    state : dict
+        What `get_state` returned, in any process.
+    """
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])  # noqa: NPY002
+    if (torch := sys.modules.get("torch")) and "torch" in state:
+        torch.set_rng_state(torch.from_numpy(state["torch"].copy()))
+        devices = range(torch.cuda.device_count()) if "cuda" in state else ()
+        for device, of_device in zip(devices, state.get("cuda", ()), strict=False):
+            torch.cuda.set_rng_state(torch.from_numpy(of_device.copy()), device)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the global generators; put the caller's states back on exit, also on error.
+
+    Parameters
+    ----------
+    seed : int
+        At least 0, less than 2**64. torch seeds all its devices with it (those of
+        CUDA as soon as they are initialised), numpy gets the lowest 32 bits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with seeded(7):
+    ...     first = np.random.rand()
+    >>> with seeded(7):
+    ...     first == np.random.rand()
+    True
+    """
+    before = get_state()
+    try:
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        if torch := sys.modules.get("torch"):
+            torch.manual_seed(seed % 2**64)
+        yield
+    finally:
+        set_state(before)

@@ -1,0 +1,261 @@
+"""Epochs of a skorch net, trained through skorch's own machinery.
+
+``net.fit`` is ``initialize``, ``on_train_begin``, ``fit_loop``, ``on_train_end``. Here a net
+is begun once, continued with ``fit_loop`` from rung to rung, and ended once, so that
+callbacks see one training. (``partial_fit`` would begin and end it at every rung.)
+
+What a rung must not redo is kept in ``model.extra``: the RNG state from which the train and
+validation rows were split, and the private directory of checkpoint files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Checkpoint, TrainEndCheckpoint
+
+from sk_hpo.evaluation.dtype_hints import dtype_hints
+from sk_hpo.evaluation.interrupt import interruptible
+from sk_hpo.evaluation.resources import Model, Resource, TrainingData
+from sk_hpo.evaluation.rng import get_state, set_state
+from sk_hpo.evaluation.skorch_pickle import callbacks_of, dumps, loads
+
+__all__ = ["SkorchEpochs"]
+
+
+@dataclass(frozen=True)
+class SkorchEpochs(Resource):
+    """Epochs of a skorch net; a paused net goes on as if nothing had happened.
+
+    Parameters
+    ----------
+    private_files : bool, default=True
+        Whether `Checkpoint` and `TrainEndCheckpoint` write to a temporary directory of the
+        model, which travels with it and is removed with it, instead of the place that
+        the user named (where models of one search would overwrite each other). False is
+        for the refit; such a model must not be moved to another machine.
+
+    Notes
+    -----
+    ``model.resource`` of a net that stopped early is the number of epochs that it was
+    really trained for.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skorch import NeuralNetRegressor
+    >>> from sk_hpo.evaluation.resources import TrainingData
+    >>> X, y = np.ones((20, 3), np.float32), np.ones((20, 1), np.float32)
+    >>> net = NeuralNetRegressor(
+    ...     torch.nn.Linear, module__in_features=3, module__out_features=1, verbose=0)
+    >>> data, epochs = TrainingData(X, y), SkorchEpochs()
+    >>> model = epochs.begin(net, data, max_resources=9)
+    >>> epochs.advance(model, data, to=3)
+    >>> model = epochs.unpack(epochs.pack(model))
+    >>> epochs.advance(model, data, to=9)
+    >>> len(epochs.finish(model).history)
+    9
+    """
+
+    private_files: bool = True
+    name = "epochs"
+    continues = True
+
+    def limit(self, estimator: Any, n_train: int) -> int:
+        """Return the net's own ``max_epochs``."""
+        return int(estimator.max_epochs)
+
+    def begin(self, estimator: Any, data: TrainingData, max_resources: int) -> Model:
+        """Return an initialised net to which training was announced.
+
+        Parameters
+        ----------
+        estimator : NeuralNet
+            A clone with its parameters set; it is trained itself.
+        data : TrainingData
+            Its rows. A `NeuralNetClassifier` without `classes` gets those of `data` until
+            it is finished.
+        max_resources : int
+            ``max_epochs`` of the net, for callbacks that lay a schedule out over it.
+        """
+        net = estimator
+        model = Model(net, extra={"data": data})
+        net.set_params(max_epochs=max_resources)
+        if _lacks_classes(net) and isinstance(data.classes, np.ndarray):
+            net.set_params(classes=data.classes)
+            model.extra["classes"] = data.classes
+        net.initialize()
+        if self.private_files and (checkpoints := _checkpoints(net)):
+            model.extra["directory"] = _Directory()
+            model.extra["dirnames"] = [_redirect(c) for c in checkpoints]
+            _move(net, model.extra["directory"])
+        with dtype_hints(data):
+            net.notify("on_train_begin", X=data.X, y=data.y)
+        return model
+
+    def advance(self, model: Model, data: TrainingData, to: int) -> None:
+        """Train `model` until it has seen `to` epochs, or its own early stopping.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On a real Ctrl-C; the same exception from a callback stops the model.
+        """
+        model.extra["data"] = data
+        if model.stopped or to <= model.resource:
+            return
+        net, epochs = model.estimator, to - model.resource
+        epochs_before = len(net.history)
+        with _same_split(model), dtype_hints(data), interruptible() as interrupt:
+            try:
+                net.fit_loop(data.X, data.y, epochs=epochs, **data.fit_params)
+            except KeyboardInterrupt:
+                if interrupt.arrived:
+                    raise
+                model.stopped = True
+        model.resource += len(net.history) - epochs_before if model.stopped else epochs
+
+    def pack(self, model: Model) -> bytes:
+        """Return a picture of a net in training, RNG state apart; the net goes on.
+
+        Raises
+        ------
+        pickle.PicklingError
+            If the net holds what cannot be pickled; the message says where.
+        """
+        extra = model.extra
+        rest = {
+            "resource": model.resource,
+            "stopped": model.stopped,
+            "extra": {k: v for k, v in extra.items() if k not in ("data", "directory")},
+            "files": extra["directory"].read() if "directory" in extra else None,
+        }
+        return dumps(model.estimator, rest)
+
+    def unpack(self, packed: bytes) -> Model:
+        """Return the model that `pack` has seen; without CUDA, on the CPU."""
+        net, rest = loads(packed)
+        model = Model(net, rest["resource"], rest["stopped"], rest["extra"])
+        if rest["files"] is not None:
+            model.extra["directory"] = _Directory(rest["files"])
+            _move(net, model.extra["directory"])
+        return model
+
+    def finish(self, model: Model) -> Any:
+        """End the training (``on_train_end``); return the net, with its own parameters."""
+        net, extra = model.estimator, model.extra
+        data = extra.get("data", TrainingData(None, None))
+        net.notify("on_train_end", X=data.X, y=data.y)
+        if "directory" in extra:
+            for checkpoint, attributes in zip(
+                _checkpoints(net), extra["dirnames"], strict=True
+            ):
+                vars(checkpoint).update(attributes)
+            extra["directory"].remove()
+        if "classes" in extra:
+            net.set_params(classes=None)
+            net.classes_inferred_ = extra["classes"]
+        extra.clear()
+        return net
+
+
+def _lacks_classes(net: Any) -> bool:
+    return isinstance(net, NeuralNetClassifier) and net.classes is None
+
+
+# --- the rows that the net trains on and validates with
+
+
+@contextmanager
+def _same_split(model: Model) -> Iterator[None]:
+    """Let the next ``get_split_datasets`` of the net find the RNG as the first one did.
+
+    The shadow is gone before training starts: callbacks may pickle or clone the net.
+    """
+    net, extra = model.estimator, model.extra
+
+    def split(*args: Any, **kwargs: Any) -> Any:
+        del vars(net)["get_split_datasets"]
+        generators = _own_generators(net.train_split)
+        own_states = [generator.get_state() for generator in generators]
+        here = get_state() if "split_rng" in extra else None
+        if here is None:
+            extra["split_rng"] = get_state()
+        else:
+            set_state(extra["split_rng"])
+        try:
+            return net.get_split_datasets(*args, **kwargs)
+        finally:
+            if here is not None:
+                set_state(here)
+            for generator, state in zip(generators, own_states, strict=True):
+                generator.set_state(state)
+
+    vars(net)["get_split_datasets"] = split
+    try:
+        yield
+    finally:
+        vars(net).pop("get_split_datasets", None)
+
+
+def _own_generators(train_split: Any) -> list[np.random.RandomState]:
+    """Return the generators that a split advances besides the global ones."""
+    owners = (train_split, getattr(train_split, "cv", None))
+    generators = [getattr(owner, "random_state", None) for owner in owners]
+    return [g for g in generators if isinstance(g, np.random.RandomState)]
+
+
+# --- checkpoint files
+
+
+class _Directory:
+    """A temporary directory that dies with its owner."""
+
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="sk_hpo-"))
+        self.remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        for name, content in (files or {}).items():
+            (self.path / name).parent.mkdir(exist_ok=True)
+            (self.path / name).write_bytes(content)
+
+    def read(self) -> dict[str, bytes]:
+        files = (path for path in self.path.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.path)): path.read_bytes() for path in files}
+
+
+def _checkpoints(net: Any) -> list[Checkpoint]:
+    """Return what writes the net's checkpoint files."""
+    return callbacks_of(net, Checkpoint) + [
+        callback.checkpoint_ for callback in callbacks_of(net, TrainEndCheckpoint)
+    ]
+
+
+def _redirect(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Make all paths of `checkpoint` plain names in its ``dirname``; return the old ones."""
+    names = {
+        name: value
+        for name, value in vars(checkpoint).items()
+        if name == "fn_prefix" or name.startswith("f_")
+        if isinstance(value, str | os.PathLike)
+    }
+    flat = {name: re.sub(r"[\\/]", "_", os.fspath(value)) for name, value in names.items()}
+    before = {"dirname": checkpoint.dirname, **names}
+    vars(checkpoint).update(flat)
+    return before
+
+
+def _move(net: Any, directory: _Directory) -> None:
+    for i, checkpoint in enumerate(_checkpoints(net)):
+        checkpoint.dirname = str(directory.path / str(i))
+        Path(checkpoint.dirname).mkdir(exist_ok=True)

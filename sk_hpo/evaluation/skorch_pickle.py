@@ -1,0 +1,194 @@
+"""A picture of a skorch net in training, from which it goes on as if never paused.
+
+The whole net goes in one pickle, so that whatever referred to the same object still does.
+(skorch's own pickling puts modules and optimizers in an inner pickle. That gives schedulers
+of the learning rate a copy of the optimizer to step, and cannot hold classes of ``__main__``.)
+What some parts of a net leave out of their pickles, though training needs it, goes along.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import io
+import pickle
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import cloudpickle
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping, EpochScoring
+from torch.nn.utils.parametrize import is_parametrized
+
+__all__ = ["callbacks_of", "dumps", "loads"]
+
+
+class _Pickler(cloudpickle.Pickler):
+    """Pickles parametrized modules too (weight norm, spectral norm), which torch refuses.
+
+    torch wants them to be rebuilt by code and filled from a state dict, for pickles that
+    last; the pickle of a paused net does not.
+    """
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, torch.nn.Module) and is_parametrized(obj):
+            return copyreg.__newobj__, (type(obj),), vars(obj)  # type: ignore[attr-defined]
+        return super().reducer_override(obj)
+
+
+# What torch.save needs of a pickle module.
+_PICKLE = SimpleNamespace(__name__="cloudpickle", Pickler=_Pickler)
+
+
+def dumps(net: Any, rest: dict[str, Any]) -> bytes:
+    """Return a picture of `net`, which stays as it is, and of `rest`.
+
+    Parameters
+    ----------
+    net : NeuralNet
+        Initialised.
+    rest : dict
+        Picklable; what else to keep, e.g. references to parts of the net.
+
+    Raises
+    ------
+    pickle.PicklingError
+        If the net holds what cannot be pickled; the message says where.
+    """
+    aside = _hidden_from_skorch(net)
+    picture = {
+        "net": net,
+        "rest": rest,
+        "attributes": {name: getattr(net, name) for name in aside},
+        "best_weights": _best_weights(net),
+        "optimizers": [_hidden_state(optimizer) for optimizer in _optimizers(net)],
+        "gradients": _gradients(net),
+    }
+    buffer = io.BytesIO()
+    with ExitStack() as stack:
+        stack.enter_context(_replaced(net, **aside))
+        for callback in callbacks_of(net, EpochScoring):
+            # Predictions of the last epoch; forgotten when the next one begins.
+            stack.enter_context(_replaced(callback, y_trues_=[], y_preds_=[]))
+        try:
+            torch.save(picture, buffer, pickle_module=_PICKLE, pickle_protocol=5)
+        except Exception as exc:
+            raise pickle.PicklingError(_complaint(net, exc)) from exc
+    return buffer.getvalue()
+
+
+def loads(packed: bytes) -> tuple[Any, dict[str, Any]]:
+    """Return the net and the rest that `dumps` has seen; without CUDA, on the CPU."""
+    picture = torch.load(io.BytesIO(packed), map_location=_place, weights_only=False)
+    net = picture["net"]
+    vars(net).update(picture["attributes"])
+    stoppers = callbacks_of(net, EarlyStopping)
+    for stopper, weights in zip(stoppers, picture["best_weights"], strict=True):
+        stopper.best_model_weights_ = weights
+    for optimizer, hidden in zip(_optimizers(net), picture["optimizers"], strict=True):
+        _reveal(optimizer, hidden)
+    for parameter, gradient in picture["gradients"]:
+        parameter.grad = gradient
+    return net, picture["rest"]
+
+
+def callbacks_of(net: Any, kind: type) -> list[Any]:
+    """Return the callbacks of an initialised net that are of that kind."""
+    return [callback for _, callback in net.callbacks_ if isinstance(callback, kind)]
+
+
+def _optimizers(net: Any) -> list[Any]:
+    return [getattr(net, name + "_") for name in net._optimizers]
+
+
+@contextmanager
+def _replaced(owner: Any, **attributes: Any) -> Iterator[None]:
+    """Give `owner` other instance attributes for the time of the block."""
+    before = {name: getattr(owner, name) for name in attributes}
+    vars(owner).update(attributes)
+    try:
+        yield
+    finally:
+        vars(owner).update(before)
+
+
+def _hidden_from_skorch(net: Any) -> dict[str, Any]:
+    """Return attributes of the net that pickling must not see, with their stand-ins.
+
+    ``cuda_dependent_attributes_`` go to skorch's inner pickle, and the device None would
+    be replaced by the CPU at unpickling.
+    """
+    aside: dict[str, Any] = {"cuda_dependent_attributes_": []}
+    return aside if net.device is not None else {**aside, "device": "cpu"}
+
+
+def _best_weights(net: Any) -> list[Any]:
+    """Return what `EarlyStopping` does not pickle."""
+    stoppers = callbacks_of(net, EarlyStopping)
+    return [getattr(stopper, "best_model_weights_", None) for stopper in stoppers]
+
+
+def _hidden_state(optimizer: Any) -> dict[str, Any]:
+    """Return the attributes that torch does not pickle, e.g. ``_params`` of LBFGS.
+
+    ``step`` is one where a learning-rate scheduler has wrapped it. The wrapper only tells
+    schedulers that it is there; `_reveal` makes another.
+    """
+    pickled = ("defaults", "state", "param_groups")
+    hidden = {k: v for k, v in vars(optimizer).items() if k not in pickled}
+    return {**hidden, "step": None} if "step" in hidden else hidden
+
+
+def _reveal(optimizer: Any, hidden: dict[str, Any]) -> None:
+    vars(optimizer).update({k: v for k, v in hidden.items() if k != "step"})
+    if "step" in hidden:
+        step = partial(type(optimizer).step, optimizer)
+        step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+        optimizer.step = step
+
+
+_TRAINING_STEPS = (
+    "fit_loop",
+    "run_single_epoch",
+    "train_step",
+    "train_step_single",
+    "_step_optimizer",
+    "_zero_grad_optimizer",
+)
+
+
+def _gradients(net: Any) -> list[tuple[Any, Any]]:
+    """Return (parameter, gradient) if the net may accumulate gradients over batches."""
+    if all(getattr(type(net), name) is getattr(NeuralNet, name) for name in _TRAINING_STEPS):
+        return []
+    groups = [group for optimizer in _optimizers(net) for group in optimizer.param_groups]
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    return [(p, p.grad) for p in parameters if p.grad is not None]
+
+
+def _place(storage: Any, location: str) -> Any:
+    """Keep on the CPU what came from a CUDA device that is not here."""
+    lost = location.startswith("cuda") and not torch.cuda.is_available()
+    return storage if lost else None
+
+
+def _complaint(net: Any, exc: Exception) -> str:
+    """Say which part of the net cannot be pickled."""
+    parts = [(f"its callback {name!r}", callback) for name, callback in net.callbacks_]
+    parts += [
+        (f"its attribute {name!r}", value)
+        for name, value in vars(net).items()
+        if not name.startswith("callbacks")
+    ]
+    for part, value in parts:
+        try:
+            _Pickler(io.BytesIO()).dump(value)
+        except Exception as reason:
+            what = f"{part} cannot be pickled: {reason}"
+            break
+    else:
+        what = f"it cannot be pickled: {exc}"
+    return f"a {type(net).__name__} cannot be put aside between rungs, {what}"

@@ -1,0 +1,271 @@
+"""The bridge from scikit-learn's `BaseSearchCV` to the loop.
+
+scikit-learn's class gives prediction, scoring, tags, metadata routing, callbacks and the
+HTML diagram; its `fit` is replaced, since it waits for all candidates of a round and
+trains each from scratch. A concrete search is a constructor, a docstring and a choice of
+sampler and scheduler.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sklearn import get_config
+from sklearn.base import is_classifier
+
+from sk_hpo import _sklearn, loop
+from sk_hpo.evaluation.evaluator import CrossValidation
+from sk_hpo.evaluation.fold import FoldContext, train_whole
+from sk_hpo.execution.choose import make_executor
+from sk_hpo.samplers.base import Sampler
+from sk_hpo.schedulers.base import Scheduler
+from sk_hpo.search import results as tables
+from sk_hpo.search.plan import Plan
+from sk_hpo.search.problem import Problem, pose
+from sk_hpo.search.progress import CallbackProgress, listens
+from sk_hpo.search.samplers import SAMPLERS, make_sampler
+
+__all__ = ["SearchCV"]
+
+
+class SearchCV(_sklearn.BaseSearchCV):
+    """Base of all searches; not to be used itself.
+
+    A subclass gives `_scheduler`, and `_resource_name` if it trains in rungs.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_sklearn.BaseSearchCV._parameter_constraints,
+        "param_distributions": [dict, list, tuple],
+        "sampler": [_sklearn.StrOptions(set(SAMPLERS)), Sampler],
+        "constraint": [callable, None],
+        "random_state": ["random_state"],
+    }
+
+    _resource_name: str | None = None
+
+    # -- what a subclass decides ----------------------------------------------------------
+
+    @abstractmethod
+    def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
+        """Return the scheduler; raise ValueError if the arguments do not fit together."""
+
+    def _sampler(self) -> Sampler:
+        return make_sampler(self.sampler)
+
+    def _limits(self, problem: Problem) -> tuple[int, int]:
+        """Return the lowest and the highest resource."""
+        return 1, 1
+
+    # -- the public methods ---------------------------------------------------------------
+
+    def plan(self, X: Any, y: Any = None, **params: Any) -> Plan:
+        """Return the schedule that `fit` would run, and its cost, without training.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training vectors.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets.
+        **params : dict
+            As in `fit`.
+
+        Returns
+        -------
+        plan : Plan
+            ``print(plan)`` shows a table; ``plan.cost``, ``plan.n_fits`` and
+            ``plan.to_frame()`` are for programs.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Whatever `fit` would raise before any training.
+        """
+        self._validate_params()
+        problem = pose(self, X, y, params)
+        return self._plan(problem, self._make(problem))
+
+    @_sklearn.fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Search, then train the best candidate on all of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
+            Training vectors; anything that the estimator takes and that can be indexed by
+            rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets; None for unsupervised estimators.
+        **params : dict of str -> object
+            For the estimator's ``fit``, the scorer and the splitter (``groups``), as in
+            `sklearn.model_selection.GridSearchCV.fit`. Values of length n_samples are
+            split along with X and y.
+
+        Returns
+        -------
+        self : object
+            The fitted search.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before any training, if an argument is wrong; afterwards, if every candidate
+            failed.
+        """
+        problem = pose(self, X, y, params)
+        scheduler = self._make(problem)
+        self._checked_cv_orig = problem.cv
+        self.n_splits_ = len(problem.splits)
+        weight = params.get("sample_weight")
+        told = {
+            "estimator": self,
+            "X": problem.X,
+            "y": problem.y,
+            "metadata": None if weight is None else {"sample_weight": weight},
+        }
+        root = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
+        root.call_on_fit_task_begin(**told)
+        context = self._search(problem, scheduler, root)
+        self._select(problem, scheduler)
+        if self.refit:
+            self._refit(context, root, told)
+        self.scorer_ = getattr(problem.scorer, "_scorers", problem.scorer)
+        root.call_on_fit_task_end(**told)
+        return self
+
+    # -- the steps of fit -----------------------------------------------------------------
+
+    def _make(self, problem: Problem) -> Scheduler:
+        return self._scheduler(self._sampler().bind(problem.space, problem.seed), problem)
+
+    def _plan(self, problem: Problem, scheduler: Scheduler) -> Plan:
+        return Plan(
+            rungs=tuple(scheduler.plan()),
+            n_splits=len(problem.splits),
+            resource=self._resource_name,
+            continues=problem.resource.continues,
+        )
+
+    def _search(self, problem: Problem, scheduler: Scheduler, root: Any) -> FoldContext:
+        """Run the loop; return what the folds shared, for the refit."""
+        plan = self._plan(problem, scheduler)
+        if self.verbose > 0:
+            self._announce(plan)
+        heard = listens(self)
+        progress = CallbackProgress(self, root, plan.rungs, plan.n_splits)
+        folder = Path(tempfile.mkdtemp(prefix="sk_hpo-"))
+        try:
+            with make_executor(self.n_jobs, self.pre_dispatch) as executor:
+                context = FoldContext(
+                    estimator=self.estimator,
+                    X=problem.X,
+                    y=problem.y,
+                    splits=problem.splits,
+                    resource=problem.resource,
+                    max_resources=self._limits(problem)[1],
+                    scorer=problem.scorer,
+                    seed=problem.seed,
+                    folder=folder,
+                    classes=problem.classes,
+                    fit_params=problem.fit_params,
+                    score_params=problem.score_params,
+                    return_train_score=self.return_train_score,
+                    error_score=self.error_score,
+                    verbose=self.verbose,
+                    isolate=_isolation(executor.threaded, self.estimator),
+                    caller=self if heard else None,
+                    config=get_config(),
+                )
+                executor.share(context)
+                evaluator = CrossValidation(
+                    context,
+                    problem.space.params,
+                    problem.metric,
+                    n_trials=plan.n_candidates,
+                    progress=progress if heard else None,
+                )
+                loop.run(scheduler, evaluator, executor)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        progress.close()
+        return context
+
+    def _announce(self, plan: Plan) -> None:
+        if self._resource_name is None:
+            print(
+                f"Fitting {plan.n_splits} folds for each of {plan.n_candidates} candidates,"
+                f" totalling {plan.n_fits} fits"
+            )
+        else:
+            print(plan)
+
+    def _select(self, problem: Problem, scheduler: Scheduler) -> None:
+        """Set `cv_results_`, `best_*` and what else is known of the search."""
+        table = tables.rows(scheduler.trials)
+        out = tables.records(table, self.error_score)
+        laddered = self._resource_name is not None
+        parameter = problem.resource.parameter
+        candidates = tables.candidates(table, problem.space.params, parameter)
+        results = self._format_results(
+            candidates,
+            self.n_splits_,
+            out,
+            tables.more_results(table) if laddered else None,
+        )
+        tables.rank(results)
+        first = out[0]["test_scores"]
+        self.multimetric_ = isinstance(first, dict)
+        metric = problem.metric
+        if callable(self.scoring) and self.multimetric_:
+            self._check_refit_for_multimetric(first)
+            metric = self.refit if isinstance(self.refit, str) else metric
+        if self.refit or not self.multimetric_:
+            positions = tables.best_rows(results, metric)
+            among = tables.take(results, positions)
+            best = self._select_best_index(self.refit, metric, among)
+            self.best_index_ = int(positions[best])
+            if not callable(self.refit):
+                self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
+            self.best_params_ = results["params"][self.best_index_]
+            self._best_row = table[self.best_index_]
+            self._best_params = problem.space.params(self._best_row.trial.config)
+        self.cv_results_ = results
+        self.history_ = list(scheduler.trials)
+        self._describe(problem, scheduler, table)
+
+    def _describe(
+        self, problem: Problem, scheduler: Scheduler, table: list[tables.Row]
+    ) -> None:
+        """Set the attributes that only some searches have."""
+
+    def _refit(self, context: FoldContext, root: Any, told: dict[str, Any]) -> None:
+        """Train the best candidate on all rows for the resource that was selected."""
+        task = root.subcontext(task_name="refit-with-best-params")
+        begin = time.time()
+        self.best_estimator_ = train_whole(
+            context, self._best_params, self._best_row.trial.id, self._best_row.resource, task
+        )
+        self.refit_time_ = time.time() - begin
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def _isolation(threaded: bool, estimator: Any) -> str:
+    """Return how folds keep the global random number generators apart.
+
+    torch draws from one generator per process, so nets that train in threads take turns.
+    Other estimators draw from their own ``random_state``.
+    """
+    if not threaded:
+        return "process"
+    parts = [estimator, *estimator.get_params(deep=True).values()]
+    modules = {
+        kind.__module__.partition(".")[0] for part in parts for kind in type(part).__mro__
+    }
+    return "turns" if modules & {"torch", "skorch"} else "none"

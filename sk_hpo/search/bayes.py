@@ -1,0 +1,151 @@
+"""Bayesian optimization.
+
+Snoek, Larochelle, Adams: Practical Bayesian Optimization of Machine Learning Algorithms,
+NeurIPS 2012. The model is in `sk_hpo.surrogates`, the decision in `sk_hpo.samplers.gp`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sk_hpo import _sklearn
+from sk_hpo.samplers.base import Sampler
+from sk_hpo.samplers.gp import GPSampler
+from sk_hpo.schedulers.base import Scheduler
+from sk_hpo.schedulers.flat import FlatScheduler
+from sk_hpo.search.base import SearchCV
+from sk_hpo.search.problem import Problem
+from sk_hpo.search.random import n_trials
+
+__all__ = ["BayesSearchCV"]
+
+
+class BayesSearchCV(SearchCV):
+    """Bayesian optimization over a space of distributions, with cross-validation.
+
+    A Gaussian process learns from the candidates so far where the next one is worth
+    trying. No candidate is tried twice while there is another.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        Anything with ``fit`` and, unless `scoring` is given, ``score``.
+    param_distributions : dict or list of dicts
+        Parameter name -> list of values, frozen `scipy.stats` distribution, `lograndint`
+        or `when`. See `sk_hpo.Space`.
+    n_iter : int, default=32
+        Number of candidates, the initial ones included. If a finite space has fewer, each
+        is tried once and a warning says so.
+    n_points : int, default=1
+        Candidates per suggestion, evaluated at the same time. With ``n_jobs > 1`` the
+        folds of ``n_points`` candidates run side by side; results depend on `n_points`,
+        not on `n_jobs`.
+    n_initial_points : int or "auto", default="auto"
+        Quasi-random candidates before the model is asked; by the number of parameters if
+        "auto". Not used by a `sampler` other than "gp".
+    sampler : {"gp", "random", "sobol", "grid"} or Sampler, default="gp"
+        How candidates are chosen.
+    constraint : callable, default=None
+        ``constraint(params) -> bool``; False rejects a candidate.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in scikit-learn. Of several metrics the one named by `refit` is optimized, the
+        first if `refit` names none.
+    n_jobs : int, default=None
+        As in scikit-learn, `joblib.parallel_config` included.
+    refit : bool, str or callable, default=True
+        As in scikit-learn.
+    cv : int, cross-validation generator or iterable, default=None
+        As in scikit-learn. Folds are drawn once and used for every candidate.
+    verbose : int, default=0
+        As in scikit-learn.
+    pre_dispatch : int or str, default="2*n_jobs"
+        As in scikit-learn; used by backends that joblib drives (Dask, Ray).
+    random_state : int, RandomState instance or None, default=None
+        Settles candidates, and the ``random_state`` of estimators that have none.
+    error_score : "raise" or numeric, default=np.nan
+        As in scikit-learn.
+    return_train_score : bool, default=False
+        As in scikit-learn.
+
+    Attributes
+    ----------
+    cv_results_ : dict of numpy (masked) ndarrays
+        As in scikit-learn.
+    best_estimator_, best_score_, best_params_, best_index_ : object
+        As in scikit-learn.
+    history_ : list of Trial
+        Every candidate with its outcome.
+    n_splits_, refit_time_, scorer_, multimetric_, classes_, n_features_in_ : object
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> from sk_hpo import BayesSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> space = {"C": loguniform(1e-2, 1e2), "gamma": loguniform(1e-4, 1e1)}
+    >>> search = BayesSearchCV(SVC(), space, n_iter=12, random_state=0).fit(X, y)
+    >>> bool(search.best_score_ > 0.95)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SearchCV._parameter_constraints,
+        "n_iter": [_sklearn.Interval(_sklearn.Integral, 1, None, closed="left")],
+        "n_points": [_sklearn.Interval(_sklearn.Integral, 1, None, closed="left")],
+        "n_initial_points": [
+            _sklearn.Interval(_sklearn.Integral, 1, None, closed="left"),
+            _sklearn.StrOptions({"auto"}),
+        ],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        n_iter: int = 32,
+        n_points: int = 1,
+        n_initial_points: Any = "auto",
+        sampler: Any = "gp",
+        constraint: Any = None,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
+        self.param_distributions = param_distributions
+        self.n_iter = n_iter
+        self.n_points = n_points
+        self.n_initial_points = n_initial_points
+        self.sampler = sampler
+        self.constraint = constraint
+        self.random_state = random_state
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+
+    def _sampler(self) -> Sampler:
+        if isinstance(self.sampler, str) and self.sampler == "gp":
+            return GPSampler(n_initial_points=self.n_initial_points)
+        return super()._sampler()
+
+    def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
+        return FlatScheduler(sampler, n_trials(self.n_iter, problem.space), self.n_points)

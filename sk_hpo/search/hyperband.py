@@ -1,0 +1,216 @@
+"""Hyperband and successive halving.
+
+Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar: Hyperband: A Novel Bandit-Based Approach
+to Hyperparameter Optimization, JMLR 18 (2018). The ladder is in `sk_hpo.rungs`, the
+decisions in `sk_hpo.schedulers.hyperband`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sk_hpo import _sklearn
+from sk_hpo.rungs import hyperband_rungs
+from sk_hpo.samplers.base import Sampler
+from sk_hpo.schedulers.base import Scheduler
+from sk_hpo.schedulers.hyperband import HyperbandScheduler
+from sk_hpo.search import results as tables
+from sk_hpo.search.base import SearchCV
+from sk_hpo.search.problem import Problem
+
+__all__ = ["HalvingHyperbandSearchCV"]
+
+
+class HalvingHyperbandSearchCV(SearchCV):
+    """Hyperband with cross-validation; survivors go on where they stood.
+
+    Many candidates get a little training, the best ``1 / factor`` of them get `factor`
+    times as much, and so on up to `max_resources`; several such brackets trade the number
+    of candidates against the training that each gets before it is judged. A candidate's
+    fold models are paused between rungs, and continued to the last bit as if they had
+    never been paused.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        Anything that trains by `resource`.
+    param_distributions : dict or list of dicts
+        Parameter name -> list of values, frozen `scipy.stats` distribution, `lograndint`
+        or `when`. See `sk_hpo.Space`.
+    resource : str, default="epochs"
+        What a rung gives more of. "epochs": skorch nets and estimators with
+        ``partial_fit``, also as the last step of a `Pipeline` (whose transformers are
+        fitted once per fold). "n_samples": nested, stratified parts of each training
+        fold; trained from scratch. The name of an integer parameter, such as
+        "n_estimators": continued by ``warm_start`` where the estimator has it, else
+        trained from scratch.
+    min_resources : int, default=1
+        Least training that a candidate is judged by. With "n_samples", raised to two rows
+        per class.
+    max_resources : int or "auto", default="auto"
+        Training that the best get. "auto" takes the estimator's own ``max_epochs``,
+        ``max_iter`` or `resource` parameter, or all rows of the smallest training fold.
+    factor : int or float, default=3
+        Of the candidates on a rung, ``1 / factor`` go on, to `factor` times the resource.
+        Rungs are at ``max_resources // factor**i``.
+    hyperband_iterations : int, default=1
+        How many times the brackets are run.
+    brackets : int or "all", default="all"
+        How many of the brackets are run, those with most candidates first. 1 is plain
+        successive halving.
+    sampler : {"random", "sobol", "grid", "gp"} or Sampler, default="random"
+        How candidates are chosen.
+    constraint : callable, default=None
+        ``constraint(params) -> bool``; False rejects a candidate.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in scikit-learn. Of several metrics candidates are promoted by the one named by
+        `refit`, by the first if `refit` names none.
+    n_jobs : int, default=None
+        As in scikit-learn, `joblib.parallel_config` included.
+    refit : bool, str or callable, default=True
+        As in scikit-learn; trains on all of X for the resource that was selected. A
+        callable gets `cv_results_` cut to the rows at the highest resource.
+    cv : int, cross-validation generator or iterable, default=None
+        As in scikit-learn; must give the same folds at each call.
+    verbose : int, default=0
+        As in scikit-learn; from 1 on the plan is printed.
+    pre_dispatch : int or str, default="2*n_jobs"
+        As in scikit-learn; used by backends that joblib drives (Dask, Ray).
+    random_state : int, RandomState instance or None, default=None
+        Settles candidates, and the ``random_state`` of estimators that have none.
+    error_score : "raise" or numeric, default=np.nan
+        As in scikit-learn.
+    return_train_score : bool, default=False
+        As in scikit-learn.
+
+    Attributes
+    ----------
+    cv_results_ : dict of numpy (masked) ndarrays
+        As in scikit-learn, with a row per candidate and rung and the columns ``trial``,
+        ``bracket``, ``iter`` (rung within the bracket) and ``n_resources``.
+    best_estimator_, best_score_, best_params_, best_index_ : object
+        As in scikit-learn; chosen among the rows at the highest resource reached.
+    n_resources_, n_candidates_ : list of int
+        Resource and number of candidates of each rung, bracket by bracket.
+    brackets_ : list of tuple of Standing
+        For each bracket its rungs, and the trials that stood on them.
+    min_resources_, max_resources_ : int
+        The lowest and the highest rung.
+    resource_spent_ : float
+        Resource spent on all folds together; what `plan` foretold, less what early
+        stopping and failures saved.
+    history_ : list of Trial
+        Every candidate with its outcomes by resource.
+    n_splits_, refit_time_, scorer_, multimetric_, classes_, n_features_in_ : object
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from sk_hpo import HalvingHyperbandSearchCV
+    >>> X, y = load_digits(return_X_y=True)
+    >>> search = HalvingHyperbandSearchCV(
+    ...     SGDClassifier(), {"alpha": loguniform(1e-6, 1e2)}, max_resources=9, cv=3,
+    ...     random_state=0,
+    ... )
+    >>> print(search.plan(X, y))
+    bracket iter n_candidates n_resources
+          0    0            9           1
+          0    1            3           3
+          0    2            1           9
+          1    0            5           3
+          1    1            1           9
+          2    0            3           9
+    17 candidates, 3 folds, 66 fits; cost: 207 epochs
+    >>> bool(search.fit(X, y).best_score_ > 0.9)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SearchCV._parameter_constraints,
+        "resource": [str],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        resource: str = "epochs",
+        min_resources: int = 1,
+        max_resources: Any = "auto",
+        factor: float = 3,
+        hyperband_iterations: int = 1,
+        brackets: Any = "all",
+        sampler: Any = "random",
+        constraint: Any = None,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
+        self.param_distributions = param_distributions
+        self.resource = resource
+        self.min_resources = min_resources
+        self.max_resources = max_resources
+        self.factor = factor
+        self.hyperband_iterations = hyperband_iterations
+        self.brackets = brackets
+        self.sampler = sampler
+        self.constraint = constraint
+        self.random_state = random_state
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+
+    @property
+    def _resource_name(self) -> str:
+        return self.resource
+
+    def _limits(self, problem: Problem) -> tuple[int, int]:
+        highest = self.max_resources
+        if isinstance(highest, str):
+            if highest != "auto":
+                raise ValueError(f"max_resources must be an integer or 'auto', got {highest!r}.")
+            highest = problem.resource.limit(self.estimator, problem.n_train)
+        return max(self.min_resources, problem.resource.lowest(problem.n_classes)), highest
+
+    def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
+        if not _sklearn.yields_constant_splits(problem.cv):
+            raise ValueError(
+                "The cv parameter must yield the same folds at each call of split(); give"
+                f" {type(problem.cv).__name__} an integer random_state."
+            )
+        rungs = hyperband_rungs(
+            *self._limits(problem), self.factor, self.brackets, self.hyperband_iterations
+        )
+        return HyperbandScheduler(sampler, rungs)
+
+    def _describe(
+        self, problem: Problem, scheduler: Scheduler, table: list[tables.Row]
+    ) -> None:
+        assert isinstance(scheduler, HyperbandScheduler)
+        self.brackets_ = scheduler.brackets
+        standings = [standing for bracket in self.brackets_ for standing in bracket]
+        self.n_resources_ = [standing.rung.resource for standing in standings]
+        self.n_candidates_ = [len(standing.trials) for standing in standings]
+        self.min_resources_ = min(self.n_resources_)
+        self.max_resources_ = self._limits(problem)[1]
+        self.resource_spent_ = sum(row.outcome.cost for row in table)

@@ -1,0 +1,81 @@
+"""What a search will do and what it will cost, before it does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sk_hpo import rungs as ladder
+from sk_hpo.rungs import Rung
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The schedule of a search.
+
+    The fit costs exactly this, unless candidates fail or stop early (then less).
+
+    Attributes
+    ----------
+    rungs : tuple of Rung
+        In the order of running; one rung for a search without resources.
+    n_splits : int
+        Number of cross-validation folds.
+    resource : str or None
+        What `cost` counts: "epochs", "n_samples", an estimator's parameter, or fits.
+    continues : bool
+        Whether a promoted candidate goes on where it stood, so that only the difference
+        between two rungs is paid.
+    """
+
+    rungs: tuple[Rung, ...]
+    n_splits: int
+    resource: str | None = None
+    continues: bool = True
+
+    @property
+    def n_candidates(self) -> int:
+        """Number of different configurations."""
+        return sum(rung.n_trials for rung in self.rungs if rung.rung == 0)
+
+    @property
+    def n_fits(self) -> int:
+        """Number of evaluations of a candidate on a fold, over all rungs."""
+        return self.n_splits * sum(rung.n_trials for rung in self.rungs)
+
+    @property
+    def cost(self) -> int:
+        """Resource spent on all folds together, refit not counted."""
+        return self.n_splits * ladder.cost(self.rungs, self.continues)
+
+    def to_frame(self) -> Any:
+        """Return the rungs as a `pandas.DataFrame`."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "bracket": rung.bracket,
+                "iter": rung.rung,
+                "n_candidates": rung.n_trials,
+                "n_resources": rung.resource,
+                "cost": self.n_splits * ladder.cost([rung], self.continues),
+            }
+            for rung in self.rungs
+        )
+
+    def __str__(self) -> str:
+        """Return the rungs as a table, with the sum below."""
+        lines = [f"{'bracket':>7} {'iter':>4} {'n_candidates':>12} {'n_resources':>11}"]
+        lines += [
+            f"{rung.bracket:>7} {rung.rung:>4} {rung.n_trials:>12} {rung.resource:>11}"
+            for rung in self.rungs
+        ]
+        unit = self.resource or "fits"
+        how = "" if self.continues or self.resource is None else ", each rung from scratch"
+        lines.append(
+            f"{self.n_candidates} candidates, {self.n_splits} folds, {self.n_fits} fits; "
+            f"cost: {self.cost} {unit}{how}"
+        )
+        return "\n".join(lines)

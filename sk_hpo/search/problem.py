@@ -1,0 +1,138 @@
+"""What a search has to solve: data, folds, space, scorers and resource, all validated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state, indexable
+
+from sk_hpo import _sklearn
+from sk_hpo.evaluation.kinds import resource_for
+from sk_hpo.evaluation.resources import Resource
+from sk_hpo.search.names import valid_names
+from sk_hpo.space.space import Space
+
+__all__ = ["Problem", "pose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The arguments of ``fit`` and of the constructor, resolved.
+
+    Parameters
+    ----------
+    X, y, fit_params, score_params
+        As the evaluator takes them.
+    cv : cross-validator
+        What `check_cv` returned.
+    splits : list of (train, test)
+        Its folds, drawn once.
+    scorer : callable
+        Single or multi-metric.
+    metric : str
+        The name that the best candidate is chosen by.
+    space : Space
+        What may be tried.
+    resource : Resource
+        How models are trained.
+    classes : ndarray, list of ndarray or None
+        Classes of y.
+    seed : int
+        From which everything random derives.
+    """
+
+    X: Any
+    y: Any
+    fit_params: dict[str, Any]
+    score_params: dict[str, Any]
+    cv: Any
+    splits: list[tuple[Any, Any]]
+    scorer: Any
+    metric: str
+    space: Space
+    resource: Resource
+    classes: Any
+    seed: int
+
+    @property
+    def n_train(self) -> int:
+        """Rows of the smallest training fold."""
+        return min(len(train) for train, _ in self.splits)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, of the target with most of them; 0 for no classes."""
+        if self.classes is None:
+            return 0
+        several = isinstance(self.classes, list)
+        return max(map(len, self.classes)) if several else len(self.classes)
+
+
+def pose(search: Any, X: Any, y: Any, params: dict[str, Any]) -> Problem:
+    """Return the problem that `search` is to solve, or raise before any training.
+
+    Parameters
+    ----------
+    search : SearchCV
+        Its constructor arguments.
+    X, y, params
+        The arguments of its ``fit``.
+    """
+    space = Space(search.param_distributions, search.constraint)
+    space.check_names(valid_names(search.estimator, space.names))
+    scorer, metric = search._get_scorers()
+    X, y = indexable(X, y)
+    params = _sklearn.check_method_params(X, params=params)
+    routed = search._get_routed_params_for_fit(params)
+    cv = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
+    seed = int(check_random_state(search.random_state).randint(np.iinfo(np.int32).max))
+    resource = resource_for(search._resource_name, search.estimator, seed=seed)
+    if resource.name in space.names:
+        raise ValueError(
+            f"Parameter {resource.name!r} is the resource: it cannot be searched as well."
+        )
+    return Problem(
+        X=X,
+        y=y,
+        fit_params=routed.estimator.fit,
+        score_params=routed.scorer.score,
+        cv=cv,
+        splits=_splits(cv, X, y, routed.splitter.split),
+        scorer=scorer,
+        metric=metric if isinstance(metric, str) else "score",
+        space=space,
+        resource=resource,
+        classes=_classes(search.estimator, y),
+        seed=seed,
+    )
+
+
+def _splits(cv: Any, X: Any, y: Any, params: dict[str, Any]) -> list[tuple[Any, Any]]:
+    n_splits = cv.get_n_splits(X, y, **params)
+    splits = list(cv.split(X, y, **params))
+    if len(splits) != n_splits:
+        raise ValueError(
+            "cv.split and cv.get_n_splits return inconsistent results. "
+            f"Expected {n_splits} splits, got {len(splits)}"
+        )
+    if not splits:
+        raise ValueError(
+            "No fits were performed. Was the CV iterator empty? Were there no candidates?"
+        )
+    return splits
+
+
+def _classes(estimator: Any, y: Any) -> Any:
+    if y is None or not is_classifier(estimator):
+        return None
+    try:
+        array = np.asarray(y)
+        if array.ndim == 2:
+            return [np.unique(column) for column in array.T]
+        return np.unique(array) if array.ndim == 1 else None
+    except TypeError:  # labels that cannot be compared are the estimator's affair
+        return None

@@ -1,0 +1,150 @@
+"""Random, quasi-random and grid search.
+
+Bergstra, Bengio: Random Search for Hyper-Parameter Optimization, JMLR 13 (2012).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sk_hpo import _sklearn
+from sk_hpo.samplers.base import Sampler
+from sk_hpo.samplers.grid import GridSampler
+from sk_hpo.samplers.random import RandomSampler
+from sk_hpo.schedulers.base import Scheduler
+from sk_hpo.schedulers.flat import FlatScheduler
+from sk_hpo.search.base import SearchCV
+from sk_hpo.search.problem import Problem
+from sk_hpo.space.space import Space
+
+__all__ = ["RandomSearchCV", "n_trials"]
+
+
+def n_trials(n_iter: int, space: Space) -> int:
+    """Return how many candidates there will be; warn, as scikit-learn does, if fewer."""
+    if space.size < n_iter:
+        warnings.warn(
+            f"The total space of parameters {space.size} is smaller than n_iter={n_iter}."
+            f" Running {space.size} iterations. For exhaustive searches, use GridSearchCV.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return int(space.size)
+    return n_iter
+
+
+class RandomSearchCV(SearchCV):
+    """Random search over a space of distributions, with cross-validation.
+
+    As `sklearn.model_selection.RandomizedSearchCV`, with conditional and constrained
+    spaces, quasi-random sampling and the grid; a candidate that diverges ranks last, and
+    one `random_state` settles everything, the initial weights of networks included,
+    whatever `n_jobs` is.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        Anything with ``fit`` and, unless `scoring` is given, ``score``.
+    param_distributions : dict or list of dicts
+        Parameter name -> list of values, frozen `scipy.stats` distribution, `lograndint`
+        or `when`. See `sk_hpo.Space`.
+    n_iter : int, default=10
+        Number of candidates. If a finite space has fewer, each is tried once and a
+        warning says so. Not used by ``sampler="grid"``, which tries all.
+    sampler : {"random", "sobol", "grid", "gp"} or Sampler, default="random"
+        How candidates are chosen. "sobol" covers the space more evenly than "random".
+    constraint : callable, default=None
+        ``constraint(params) -> bool``; False rejects a candidate.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in scikit-learn.
+    n_jobs : int, default=None
+        As in scikit-learn, `joblib.parallel_config` included.
+    refit : bool, str or callable, default=True
+        As in scikit-learn.
+    cv : int, cross-validation generator or iterable, default=None
+        As in scikit-learn. Folds are drawn once and used for every candidate.
+    verbose : int, default=0
+        As in scikit-learn.
+    pre_dispatch : int or str, default="2*n_jobs"
+        As in scikit-learn; used by backends that joblib drives (Dask, Ray).
+    random_state : int, RandomState instance or None, default=None
+        Settles candidates, and the ``random_state`` of estimators that have none.
+    error_score : "raise" or numeric, default=np.nan
+        As in scikit-learn.
+    return_train_score : bool, default=False
+        As in scikit-learn.
+
+    Attributes
+    ----------
+    cv_results_ : dict of numpy (masked) ndarrays
+        As in scikit-learn.
+    best_estimator_, best_score_, best_params_, best_index_ : object
+        As in scikit-learn.
+    history_ : list of Trial
+        Every candidate with its outcome.
+    n_splits_, refit_time_, scorer_, multimetric_, classes_, n_features_in_ : object
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> from sk_hpo import RandomSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> search = RandomSearchCV(SVC(), {"C": loguniform(1e-2, 1e2)}, random_state=0)
+    >>> bool(search.fit(X, y).best_score_ > 0.95)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SearchCV._parameter_constraints,
+        "n_iter": [_sklearn.Interval(_sklearn.Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        n_iter: int = 10,
+        sampler: Any = "random",
+        constraint: Any = None,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
+        self.param_distributions = param_distributions
+        self.n_iter = n_iter
+        self.sampler = sampler
+        self.constraint = constraint
+        self.random_state = random_state
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+
+    def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
+        space = problem.space
+        if isinstance(sampler, GridSampler):
+            return FlatScheduler(sampler, int(space.size))
+        lists = all(d.kind in ("categorical", "ordinal") for d in space.dimensions)
+        if isinstance(sampler, RandomSampler) and lists and space.size <= self.n_iter:
+            sampler = GridSampler().bind(space, problem.seed)  # all of it, so in order
+        return FlatScheduler(sampler, n_trials(self.n_iter, space))

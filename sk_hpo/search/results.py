@@ -1,0 +1,130 @@
+"""Trials -> ``cv_results_``: one row per candidate and rung."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from sk_hpo import _sklearn
+from sk_hpo.trial import Config, Outcome, Trial
+
+__all__ = [
+    "Row", "best_rows", "candidates", "more_results", "rank", "records", "rows", "take",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of ``cv_results_``."""
+
+    trial: Trial
+    rung: int
+    resource: int
+    outcome: Outcome
+
+
+def rows(trials: Sequence[Trial]) -> list[Row]:
+    """Return a row per outcome, ordered by bracket, rung and trial."""
+    found = [
+        Row(trial, rung, resource, outcome)
+        for trial in trials
+        for rung, (resource, outcome) in enumerate(sorted(trial.outcomes.items()))
+    ]
+    return sorted(found, key=lambda row: (row.trial.bracket, row.rung, row.trial.id))
+
+
+def records(table: Sequence[Row], error_score: Any) -> list[dict[str, Any]]:
+    """Return what ``BaseSearchCV._format_results`` formats: a dict per row and fold.
+
+    Raises
+    ------
+    ValueError
+        If every fit failed; quotes the errors, the commonest one first.
+
+    Warns
+    -----
+    FitFailedWarning
+        If some did.
+    """
+    out = [
+        {
+            "test_scores": fold.test_scores,
+            "train_scores": fold.train_scores,
+            "fit_time": fold.fit_time,
+            "score_time": fold.score_time,
+            "fit_error": fold.error,
+        }
+        for row in table
+        for fold in row.outcome.folds
+    ]
+    if not out:
+        raise ValueError(
+            "No fits were performed. Was the CV iterator empty? Were there no candidates?"
+        )
+    count = Counter(record["fit_error"] for record in out)
+    common = sorted(out, key=lambda record: -count[record["fit_error"]])
+    _sklearn.warn_or_raise_about_fit_failures(common, error_score)
+    _sklearn.insert_error_scores(out, error_score)
+    return out
+
+
+def more_results(table: Sequence[Row]) -> dict[str, list[int]]:
+    """Return the columns of a search over resources that scikit-learn's has not."""
+    return {
+        "trial": [row.trial.id for row in table],
+        "bracket": [row.trial.bracket for row in table],
+        "iter": [row.rung for row in table],
+        "n_resources": [row.resource for row in table],
+    }
+
+
+def candidates(
+    table: Sequence[Row], params: Callable[[Config], dict[str, Any]], parameter: str | None
+) -> list[dict[str, Any]]:
+    """Return the column ``params``; a resource that is a parameter is one of them."""
+    return [
+        params(row.trial.config) | ({parameter: row.resource} if parameter else {})
+        for row in table
+    ]
+
+
+def rank(results: dict[str, Any]) -> None:
+    """Rank rows whose mean is not finite last, infinities included, in place.
+
+    scikit-learn does so for NaN alone: a diverged candidate with a score of inf wins there.
+    """
+    for name in [name for name in results if name.startswith("rank_test_")]:
+        mean = results[name.replace("rank_", "mean_", 1)]
+        finite = np.isfinite(mean)
+        if not np.isnan(mean[~finite]).all():
+            worst = mean[finite].min() - 1 if finite.any() else 0.0
+            ranks = rankdata(-np.where(finite, mean, worst), method="min")
+            results[name] = ranks.astype(np.int32)
+
+
+def best_rows(results: dict[str, Any], metric: str) -> Any:
+    """Return the positions that a best candidate may have.
+
+    These are the rows at the highest resource that was reached with a finite score, all
+    rows for a search without resources.
+    """
+    if "n_resources" not in results:
+        return np.arange(len(results["params"]))
+    resources = results["n_resources"]
+    mean = results.get(f"mean_test_{metric}")
+    usable = np.ones(len(resources), bool) if mean is None else np.isfinite(mean)
+    top = resources[usable].max() if usable.any() else resources.max()
+    return np.flatnonzero(resources == top)
+
+
+def take(results: dict[str, Any], positions: Any) -> dict[str, Any]:
+    """Return ``cv_results_`` cut to some rows."""
+    return {
+        name: [column[i] for i in positions] if isinstance(column, list) else column[positions]
+        for name, column in results.items()
+    }

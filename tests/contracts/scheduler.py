@@ -1,0 +1,247 @@
+"""The scheduler contract as tests: subclass, and give ``make``."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from zlib import crc32
+
+import pytest
+
+from sk_hpo.rungs import Rung
+from sk_hpo.samplers.base import Sampler
+from sk_hpo.schedulers.base import DONE, WAIT, Scheduler
+from sk_hpo.trial import Config, Job, Outcome, Trial
+
+Score = Callable[[Job], float]
+
+
+class CountingSampler(Sampler):
+    """Config i is (i, what the sampler saw); a space of `size` configs.
+
+    With history, what it saw is every outcome so far, so that a schedule whose
+    suggestions depend on the order of arrival gives different configs.
+    """
+
+    def __init__(self, size: float = math.inf, uses_history: bool = False) -> None:
+        self.space = SimpleNamespace(size=size)
+        self.seed = 0
+        self.uses_history = uses_history
+        self.calls: list[tuple[int, int]] = []
+
+    def suggest(self, history: Sequence[Trial], n: int = 1) -> list[Config]:
+        assert [trial.id for trial in history] == list(range(len(history)))
+        self.calls.append((len(history), n))
+        seen = 0
+        if self.uses_history:
+            outcomes = [sorted(trial.outcomes.items()) for trial in history]
+            seen = crc32(repr(outcomes).encode())
+        stop = int(min(len(history) + n, self.space.size))
+        return [(i, seen) for i in range(len(history), stop)]
+
+
+def tied_score(job: Job) -> float:
+    """Return a score that depends on nothing but trial and resource; ties are common."""
+    return (job.trial * 7919 + job.stop * 31) % 11 / 10
+
+
+def failing(share: int) -> Score:
+    """Return a score that fails for about one job in `share`, in each kind of way."""
+
+    def score(job: Job) -> float:
+        kind = (job.trial * 31 + job.stop * 7) % (3 * share)
+        return {0: math.nan, 1: math.inf, 2: -math.inf}.get(kind, tied_score(job))
+
+    return score
+
+
+@dataclass
+class Run:
+    """What a simulated search did."""
+
+    scheduler: Scheduler
+    asked: list[Job] = field(default_factory=list)
+    retired: list[int] = field(default_factory=list)
+    events: list[tuple[str, int]] = field(default_factory=list)  # ("ask" or "retire", trial)
+    idle: int = 0  # how often WAIT was answered
+
+
+def drive(scheduler: Scheduler, workers: int, seed: int, score: Score = tied_score) -> Run:
+    """Run a search on simulated workers with random delays, so that order is random."""
+    rng = random.Random(seed)
+    run = Run(scheduler)
+    clock = 0.0
+    busy: list[tuple[float, int, Job]] = []
+    while True:
+        while len(busy) < workers:
+            answer = scheduler.ask()
+            if answer is DONE:
+                assert not busy, "DONE while a job is out"
+                assert scheduler.ask() is DONE
+                return run
+            if answer is WAIT:
+                assert busy, "WAIT, but no job is out"
+                run.idle += 1
+                break
+            assert isinstance(answer, Job)
+            run.asked.append(answer)
+            run.events.append(("ask", answer.trial))
+            heapq.heappush(busy, (clock + rng.random(), len(run.asked), answer))
+        clock, _, job = heapq.heappop(busy)
+        for trial in scheduler.tell(job, Outcome(score(job))):
+            run.retired.append(trial)
+            run.events.append(("retire", trial))
+
+
+def rungs_of(jobs: Sequence[Job]) -> list[Rung]:
+    """Return the rungs that `jobs` amount to, by bracket and rung."""
+    counts = Counter((job.bracket, job.rung, job.start, job.stop) for job in jobs)
+    return [
+        Rung(bracket, rung, n, start, stop)
+        for (bracket, rung, start, stop), n in sorted(counts.items())
+    ]
+
+
+every_kind_of_score = pytest.mark.parametrize(
+    "score", [tied_score, failing(4), failing(1)], ids=["sound", "some-fail", "all-fail"]
+)
+many_workers = pytest.mark.parametrize("workers", [1, 3, 100])
+
+
+class SchedulerContract:
+    """What every scheduler must do.
+
+    Attributes
+    ----------
+    synchronous : bool
+        Whether the results are the same for every number of workers and order of arrival.
+    """
+
+    synchronous = True
+
+    @abstractmethod
+    def make(self) -> Scheduler:
+        """Return a fresh scheduler; the same one at every call."""
+
+    @every_kind_of_score
+    @many_workers
+    def test_each_trial_climbs_step_by_step(self, workers: int, score: Score) -> None:
+        run = drive(self.make(), workers, seed=workers, score=score)
+        reached: dict[int, int] = {}
+        for job in run.asked:
+            assert job.start == reached.get(job.trial, 0) < job.stop
+            assert job.config == run.scheduler.trials[job.trial].config
+            assert job.bracket == run.scheduler.trials[job.trial].bracket
+            reached[job.trial] = job.stop
+        assert reached
+        trials = run.scheduler.trials
+        assert [trial.id for trial in trials] == list(range(len(trials)))
+        assert {trial.id: trial.resource for trial in trials} == reached
+        for job in run.asked:
+            assert trials[job.trial].outcomes[job.stop].score == pytest.approx(
+                score(job), nan_ok=True
+            )
+
+    @every_kind_of_score
+    @many_workers
+    def test_each_trial_retires_once_and_is_gone(self, workers: int, score: Score) -> None:
+        run = drive(self.make(), workers, seed=workers, score=score)
+        assert sorted(run.retired) == [trial.id for trial in run.scheduler.trials]
+        gone: set[int] = set()
+        for what, trial in run.events:
+            assert trial not in gone
+            if what == "retire":
+                gone.add(trial)
+
+    @every_kind_of_score
+    @many_workers
+    def test_only_a_resumable_job_is_taken_on(self, workers: int, score: Score) -> None:
+        run = drive(self.make(), workers, seed=workers, score=score)
+        resumable: dict[int, bool] = {}
+        for job in run.asked:
+            assert resumable.get(job.trial, True)
+            resumable[job.trial] = job.resumable
+
+    @many_workers
+    def test_a_failed_trial_is_not_taken_on(self, workers: int) -> None:
+        run = drive(self.make(), workers, seed=workers, score=failing(3))
+        for trial in run.scheduler.trials:
+            below = [o for r, o in trial.outcomes.items() if r < trial.resource]
+            assert not any(outcome.failed for outcome in below)
+
+    def test_what_cannot_go_on_retires_at_once(self) -> None:
+        scheduler = self.make()
+        while isinstance(job := scheduler.ask(), Job):
+            fails = job.trial % 2 == 0
+            retired = scheduler.tell(job, Outcome(math.nan if fails else 0.5))
+            assert job.trial in retired or (job.resumable and not fails)
+
+    @every_kind_of_score
+    @many_workers
+    def test_workers_and_order_change_nothing(self, workers: int, score: Score) -> None:
+        if not self.synchronous:
+            pytest.skip("asynchronous by design")
+        alone = drive(self.make(), 1, 0, score)
+        for seed in range(3):
+            run = drive(self.make(), workers, seed, score)
+            # NaN equals nothing but its own text.
+            assert repr(run.scheduler.trials) == repr(alone.scheduler.trials)
+            assert set(run.asked) == set(alone.asked)
+
+    @many_workers
+    def test_the_plan_is_what_happens(self, workers: int) -> None:
+        scheduler = self.make()
+        plan = scheduler.plan()
+        run = drive(scheduler, workers, seed=workers)
+        assert plan == rungs_of(run.asked)
+        assert scheduler.plan() == plan
+
+    def test_the_plan_is_in_the_order_of_asking(self) -> None:
+        scheduler = self.make()
+        plan = [(rung.bracket, rung.rung) for rung in scheduler.plan()]
+        run = drive(scheduler, workers=1, seed=0)
+        assert plan == list(dict.fromkeys((job.bracket, job.rung) for job in run.asked))
+
+    def test_planning_asks_for_nothing(self) -> None:
+        scheduler = self.make()
+        scheduler.plan()
+        assert scheduler.trials == []
+
+    def test_a_trial_is_pending_until_told(self) -> None:
+        scheduler = self.make()
+        job = scheduler.ask()
+        assert isinstance(job, Job)
+        assert scheduler.trials[job.trial].pending
+        scheduler.tell(job, Outcome(0.25))
+        assert scheduler.trials[job.trial].outcomes == {job.stop: Outcome(0.25)}
+
+    def test_an_unknown_job_is_an_error_and_changes_nothing(self) -> None:
+        scheduler = self.make()
+        job = scheduler.ask()
+        assert isinstance(job, Job)
+        before = list(scheduler.trials)
+        strangers = [
+            replace(job, stop=job.stop + 1),
+            replace(job, trial=10**6),
+            replace(job, trial=-1),
+        ]
+        for stranger in strangers:
+            with pytest.raises(ValueError, match="not outstanding"):
+                scheduler.tell(stranger, Outcome(1.0))
+        assert scheduler.trials == before
+        scheduler.tell(job, Outcome(1.0))
+        with pytest.raises(ValueError, match="not outstanding"):
+            scheduler.tell(job, Outcome(1.0))
+
+    def test_an_equal_job_may_be_told_in_its_place(self) -> None:
+        scheduler = self.make()
+        job = scheduler.ask()
+        assert isinstance(job, Job)
+        scheduler.tell(replace(job), Outcome(1.0))
+        assert not scheduler.trials[job.trial].pending

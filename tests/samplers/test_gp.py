@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from contracts.sampler import SamplerContract
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import loguniform, randint, uniform
+
+from sk_hpo.samplers.base import Sampler
+from sk_hpo.samplers.gp import GPSampler, _lattice, informative_resource
+from sk_hpo.samplers.sobol import SobolSampler
+from sk_hpo.space.condition import when
+from sk_hpo.space.distribution import lograndint
+from sk_hpo.space.space import Space
+from sk_hpo.trial import Config, Outcome, Trial
+
+SQUARE = Space({"x": uniform(0, 1), "y": uniform(0, 1)})
+MIXED = Space({
+    "kernel": ["rbf", "poly", "linear"],
+    "C": loguniform(1e-3, 1e3),
+    "gamma": when(loguniform(1e-4, 10), kernel=["rbf", "poly"]),
+    "degree": when([2, 3, 4, 5], kernel="poly"),
+    "coef0": when(uniform(0, 1), kernel="poly", degree=[3, 4, 5]),
+    "units": lograndint(1, 10**6),
+})  # fmt: skip
+FINITE = Space(
+    {
+        "booster": ["tree", "linear"],
+        "depth": when(randint(1, 6), booster="tree"),
+        "rounds": [10, 20, 40],
+        "lambda": [0.1, 1.0],
+    },
+    constraint=lambda params: params.get("depth", 0) * params["rounds"] <= 120,
+)
+
+
+class TestContract(SamplerContract):
+    def make(self) -> Sampler:
+        return GPSampler(n_initial_points=3)
+
+
+def branin(params: dict) -> float:
+    x, y = 15 * params["x"] - 5, 15 * params["y"]
+    bowl = (y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6) ** 2
+    return -(bowl + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10) + 0.397887
+
+
+def conditional(params: dict) -> float:
+    """The best is 0: poly of degree 4 with C = 10, gamma = 0.1 and coef0 = 0.3."""
+    loss = 0.2 * (math.log10(params["C"]) - 1) ** 2 + 0.05 * math.log10(params["units"])
+    loss += {"rbf": 0.5, "poly": 0.0, "linear": 1.0}[params["kernel"]]
+    loss += 0.3 * (math.log10(params.get("gamma", 0.1)) + 1) ** 2
+    if params["kernel"] == "poly":
+        loss += 0.2 * abs(params["degree"] - 4) + abs(params.get("coef0", 0.8) - 0.3)
+    return -loss
+
+
+def search(
+    sampler: Sampler,
+    score: Callable[[dict], float],
+    n_trials: int,
+    batch: int = 1,
+    history: list[Trial] | None = None,
+) -> list[Trial]:
+    history = [] if history is None else history
+    while len(history) < n_trials:
+        for config in sampler.suggest(history, batch):
+            outcome = Outcome(score(sampler.space.params(config)))
+            history.append(Trial(len(history), config).told(1, outcome))
+    return history
+
+
+def best(history: list[Trial]) -> float:
+    return max(trial.outcome.score for trial in history if not trial.outcome.failed)
+
+
+def random_best(space: Space, score: Callable[[dict], float], seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    return max(score(space.params(space.sample(rng))) for _ in range(40))
+
+
+@pytest.mark.parametrize(
+    ("space", "score", "factor"), [(SQUARE, branin, 0.05), (MIXED, conditional, 0.3)]
+)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_regret_is_far_below_that_of_random_search(
+    space: Space, score: Callable[[dict], float], factor: float, batch: int
+) -> None:
+    random = np.median([-random_best(space, score, seed) for seed in range(5)])
+    ours = []
+    for seed in range(5):
+        history = search(GPSampler().bind(space, seed), score, 40, batch)
+        ours.append(-best(history))
+        assert len({trial.config for trial in history}) == 40
+    assert np.median(ours) < factor * random
+
+
+def test_the_initial_design_is_sobol() -> None:
+    sampler, sobol = GPSampler(n_initial_points=6).bind(MIXED, 3), SobolSampler().bind(MIXED, 3)
+    history = search(sampler, conditional, 6)
+    for i, trial in enumerate(history):
+        assert sobol.suggest(history[:i]) == [trial.config]
+    assert sampler.suggest(history) != sobol.suggest(history)
+
+
+@pytest.mark.parametrize(("n_dimensions", "n_initial"), [(1, 5), (4, 8), (9, 12)])
+def test_auto_initial_points(n_dimensions: int, n_initial: int) -> None:
+    space = Space({f"x{i}": uniform(0, 1) for i in range(n_dimensions)})
+    sampler, sobol = GPSampler().bind(space, 0), SobolSampler().bind(space, 0)
+    history = search(sampler, lambda params: params["x0"], n_initial)
+    assert [trial.config for trial in history] == sobol.suggest([], n_initial)
+    assert sampler.suggest(history) != sobol.suggest(history)
+
+
+def test_a_batch_crosses_from_the_design_to_the_model() -> None:
+    sampler = GPSampler(n_initial_points=6).bind(SQUARE, 0)
+    history = search(sampler, branin, 4)
+    batch = sampler.suggest(history, 5)
+    assert batch[:2] == SobolSampler().bind(SQUARE, 0).suggest(history, 2)
+    assert len(set(batch)) == 5
+
+
+def test_a_finite_space_is_exhausted_exactly_once() -> None:
+    sampler = GPSampler(n_initial_points=4).bind(FINITE, 0)
+    history: list[Trial] = []
+    while configs := sampler.suggest(history, 4):
+        for config in configs:
+            outcome = Outcome(-len(FINITE.params(config)) + config[-1])
+            history.append(Trial(len(history), config).told(1, outcome))
+    tried = [trial.config for trial in history]
+    assert len(tried) == len(set(tried)) == FINITE.size
+    assert set(tried) == set(FINITE.enumerate())
+
+
+def test_few_allowed_configs_of_many() -> None:
+    space = Space(
+        {"a": randint(0, 64), "b": randint(0, 64)},
+        constraint=lambda params: params["a"] == params["b"] and params["a"] % 4 == 0,
+    )
+    sampler = GPSampler(n_initial_points=2).bind(space, 0)
+    history: list[Trial] = []
+    while configs := sampler.suggest(history, 3):
+        for config in configs:
+            history.append(Trial(len(history), config).told(1, Outcome(float(config[0]))))
+    assert sorted(trial.config for trial in history) == [(i, i) for i in range(0, 64, 4)]
+
+
+def test_the_last_configs_of_many() -> None:
+    space = Space({"a": randint(0, 40), "b": randint(0, 40)})
+    configs = list(space.enumerate())
+    left = {configs[i] for i in (17, 800, 1599)}
+    history = [Trial(i, c) for i, c in enumerate(c for c in configs if c not in left)]
+    history[:30] = [t.told(1, Outcome(float(t.config[1]))) for t in history[:30]]
+    suggested = GPSampler().bind(space, 0).suggest(history, 5)
+    assert len(suggested) == 3
+    assert set(suggested) == left
+
+
+def test_a_corner_is_suggested_once() -> None:
+    """The best is at a corner, where L-BFGS ends again and again."""
+    history = search(GPSampler().bind(SQUARE, 0), lambda p: p["x"] + p["y"], 30)
+    assert len({trial.config for trial in history}) == 30
+    assert best(history) > 1.999
+
+
+def outcomes() -> st.SearchStrategy[dict[int, Outcome]]:
+    special = st.sampled_from([math.nan, math.inf, -math.inf, 1e300, -1e300, 0.0, 0.5])
+    errors = st.sampled_from([math.nan, 0.0, 0.1, 1e300])
+    outcome = st.builds(Outcome, st.one_of(special, st.floats(-1, 1)), errors)
+    return st.dictionaries(st.sampled_from([1, 3, 9]), outcome, max_size=3)
+
+
+@given(
+    space=st.sampled_from([SQUARE, MIXED, FINITE]),
+    told=st.lists(outcomes(), min_size=1, max_size=14),
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 3),
+    sampler=st.sampled_from([
+        GPSampler(1), GPSampler(2, fold_noise=True), GPSampler(1, "ucb"),
+    ]),
+)  # fmt: skip
+@settings(deadline=None, max_examples=60)
+def test_any_history_is_answered(
+    space: Space, told: list[dict[int, Outcome]], seed: int, n: int, sampler: GPSampler
+) -> None:
+    rng = np.random.default_rng(seed)
+    configs = dict.fromkeys(space.sample(rng) for _ in told)
+    history = [
+        Trial(i, c, outcomes=o) for i, (c, o) in enumerate(zip(configs, told, strict=False))
+    ]
+    bound = sampler.bind(space, seed)
+    answer = bound.suggest(history, n)
+    assert len(answer) == len(set(answer)) == n
+    assert not set(answer) & set(configs)
+    for config in answer:
+        assert space.allows(config)
+        assert space.from_cube(np.nan_to_num(space.to_cube(config), nan=0.5)) == config
+    assert bound.suggest(history, n) == answer
+    assert sampler.bind(space, seed).suggest(history, n) == answer
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=30)
+def test_the_lattice_is_the_space(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for space in (SQUARE, MIXED, FINITE):
+        lattice = _lattice(space)
+        u = rng.random((20, len(space.dimensions)))
+        x = lattice.snap(u)
+        for row in np.concatenate([x, lattice.snap(np.where(np.isnan(x), u, x))]):
+            config = space.from_cube(np.nan_to_num(row, nan=0.5))
+            np.testing.assert_allclose(space.to_cube(config), row, rtol=0, atol=2.0**-30)
+
+
+def test_all_failed_goes_on_quasi_randomly() -> None:
+    sampler, sobol = (
+        GPSampler(n_initial_points=3).bind(SQUARE, 0),
+        SobolSampler().bind(SQUARE, 0),
+    )
+    history = search(sampler, lambda params: math.nan, 9)
+    assert [trial.config for trial in history] == sobol.suggest([], 9)
+
+
+def test_failures_are_avoided() -> None:
+    """Half of the square fails, and the best scores are near its border."""
+
+    def score(params: dict) -> float:
+        return math.nan if params["x"] > 0.5 else params["x"] - (params["y"] - 0.3) ** 2
+
+    history = search(GPSampler().bind(SQUARE, 0), score, 30)
+    late = [trial.outcome.failed for trial in history[10:]]
+    assert np.mean(late) < 0.5
+    assert best(history) > 0.48
+
+
+@pytest.mark.parametrize("bad", [-1e300, math.nan, -1e9])
+def test_diverged_scores_do_not_wreck_the_scale(bad: float) -> None:
+    def score(params: dict) -> float:
+        return bad if params["y"] > 0.8 else branin(params)
+
+    regrets = [-best(search(GPSampler().bind(SQUARE, seed), score, 30)) for seed in range(3)]
+    assert np.median(regrets) < 0.1
+
+
+def quadratic_history(n: int, sampler: Sampler) -> list[Trial]:
+    return search(sampler, lambda p: -((p["x"] - 0.3) ** 2) - (p["y"] - 0.6) ** 2, n)
+
+
+def distance(a: Config, b: Config) -> float:
+    return float(np.hypot(a[0] - b[0], a[1] - b[1]))
+
+
+def test_pending_trials_push_suggestions_away() -> None:
+    sampler = GPSampler().bind(SQUARE, 1)
+    history = search(sampler, branin, 14)
+    [first] = sampler.suggest(history)
+    [second] = sampler.suggest([*history, Trial(14, first)])
+    assert distance(first, second) > 0.02
+    batch = sampler.suggest(history, 4)
+    assert batch[0] == first
+    gaps = [distance(a, b) for i, a in enumerate(batch) for b in batch[:i]]
+    assert min(gaps) > 0.02
+
+
+def test_the_scores_matter() -> None:
+    sampler = GPSampler().bind(SQUARE, 0)
+    history = quadratic_history(16, sampler)
+    flipped = [
+        Trial(t.id, t.config).told(1, Outcome(-t.outcome.score if i < 16 else 0.0))
+        for i, t in enumerate(history)
+    ]
+    [towards], [away] = sampler.suggest(history), sampler.suggest(flipped)
+    assert distance(towards, (0.3, 0.6)) < 0.1
+    assert distance(away, (0.3, 0.6)) > 0.3
+
+
+def test_ucb_explores_as_much_as_beta_says() -> None:
+    history = quadratic_history(16, GPSampler().bind(SQUARE, 0))
+    greedy = GPSampler(acquisition="ucb", beta=0.0).bind(SQUARE, 0)
+    curious = GPSampler(acquisition="ucb", beta=1e6).bind(SQUARE, 0)
+    [near], [far] = greedy.suggest(history), curious.suggest(history)
+    assert distance(near, (0.3, 0.6)) < 0.02
+    assert min(distance(far, trial.config) for trial in history) > 0.15
+
+
+def test_fold_noise_takes_its_weight_from_a_lucky_score() -> None:
+    line = Space({"x": uniform(0, 1)})
+    xs = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    scores = [1 - (x - 0.2) ** 2 for x in xs]
+    scores[8] += 1.0
+    history = [
+        Trial(i, (x,)).told(1, Outcome(s, standard_error=2.0 if i == 8 else 0.01))
+        for i, (x, s) in enumerate(zip(xs, scores, strict=True))
+    ]
+    greedy = {"acquisition": "ucb", "beta": 0.0}
+    [trusting] = GPSampler(**greedy).bind(line, 0).suggest(history)
+    [sceptical] = GPSampler(**greedy, fold_noise=True).bind(line, 0).suggest(history)
+    assert abs(trusting[0] - 0.8) < 0.1
+    assert abs(sceptical[0] - 0.2) < 0.1
+
+
+def told(*resources: int) -> dict[int, Outcome]:
+    return {r: Outcome(math.nan if r < 0 else 0.5) for r in resources}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "enough", "expected"),
+    [
+        ([told(1), told(1, 3), told(1, 3, 9)], 1, 9),
+        ([told(1), told(1, 3), told(1, 3, 9)], 2, 3),
+        ([told(1), told(1, 3), told(1, 3, 9)], 4, 1),
+        ([told(9), told(1), {}], 5, 9),
+        ([{9: Outcome(math.nan)}, told(1)], 1, 1),
+    ],
+)
+def test_informative_resource(
+    outcomes: list[dict[int, Outcome]], enough: int, expected: int
+) -> None:
+    history = [Trial(i, (i,), outcomes=o) for i, o in enumerate(outcomes)]
+    assert informative_resource(history, enough) == expected
+
+
+def test_scores_of_different_resources_are_not_mixed() -> None:
+    """At resource 1 the wrong side wins; enough trials have resource 9 to know better."""
+    rng = np.random.default_rng(0)
+    history = []
+    for i in range(24):
+        x, y = rng.random(2)
+        trial = Trial(i, (float(x), float(y))).told(1, Outcome(10 + x))
+        history.append(trial.told(9, Outcome(-x)) if i % 2 else trial)
+    [config] = GPSampler().bind(SQUARE, 0).suggest(history)
+    assert config[0] < 0.2
+
+
+def test_two_hundred_categories() -> None:
+    space = Space({"c": [str(i) for i in range(200)], "x": uniform(0, 1)})
+    history = search(
+        GPSampler().bind(space, 0), lambda p: -abs(int(p["c"]) - 150) / 200 - p["x"], 30
+    )
+    assert len({trial.config for trial in history}) == 30
+    assert np.median([t.config[space.names.index("x")] for t in history[15:]]) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"acquisition": "ei"}, "acquisition must be"),
+        ({"n_initial_points": 0}, "n_initial_points must be"),
+        ({"n_initial_points": "many"}, "n_initial_points must be"),
+        ({"beta": -1.0}, "beta must be"),
+        ({"beta": math.nan}, "beta must be"),
+    ],
+)
+def test_bad_arguments_are_named(kwargs: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GPSampler(**kwargs).bind(SQUARE, 0)
