@@ -104,7 +104,9 @@ class _Sequence:
     def _point(self) -> np.ndarray:
         i = self._n_points
         if i == 0:
-            self._engine = qmc.Sobol(len(self._space.dimensions), rng=self._seed)
+            self._engine = qmc.Sobol(
+                len(self._space.dimensions), seed=np.random.default_rng(self._seed)
+            )
             self._points = self._engine.random(64)
         elif i == len(self._points):
             # Only a power of two keeps the sequence balanced.

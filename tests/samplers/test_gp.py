@@ -183,7 +183,7 @@ def outcomes() -> st.SearchStrategy[dict[int, Outcome]]:
         GPSampler(1), GPSampler(2, fold_noise=True), GPSampler(1, "ucb"),
     ]),
 )  # fmt: skip
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_any_history_is_answered(
     space: Space, told: list[dict[int, Outcome]], seed: int, n: int, sampler: GPSampler
 ) -> None:
