@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import loguniform, uniform
-from skorch import NeuralNetClassifier
 from sklearn.datasets import fetch_openml, load_digits
 from sklearn.model_selection import RandomizedSearchCV, train_test_split
+from skorch import NeuralNetClassifier
 from torch import nn
 
 from sk_hpo import BayesSearchCV, HalvingHyperbandSearchCV, lograndint
@@ -31,11 +32,13 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "fashion_mnist_
 class MLP(nn.Module):
     """A multilayer perceptron with equal hidden layers."""
 
-    def __init__(self, n_inputs, n_classes, hidden=64, n_layers=1, dropout=0.0, activation=nn.ReLU):
+    def __init__(
+        self, n_inputs, n_classes, hidden=64, n_layers=1, dropout=0.0, activation=nn.ReLU
+    ):
         super().__init__()
         sizes = [n_inputs] + [hidden] * n_layers
         layers = []
-        for size, units in zip(sizes[:-1], sizes[1:], strict=True):
+        for size, units in pairwise(sizes):
             layers += [nn.Linear(size, units), activation(), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], n_classes))
 

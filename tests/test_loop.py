@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from itertools import accumulate, pairwise
 
 import pytest
 
@@ -15,7 +16,8 @@ class Stages(Scheduler):
     """`sizes[k]` jobs at a time, each stage only after the one before it."""
 
     def __init__(self, *sizes):
-        self.stages = [list(range(sum(sizes[:k]), sum(sizes[: k + 1]))) for k in range(len(sizes))]
+        ends = list(accumulate(sizes, initial=0))
+        self.stages = [list(range(*pair)) for pair in pairwise(ends)]
         self.out = set()
         self.told = []
         self.trials = [Trial(i, ()) for i in range(sum(sizes))]

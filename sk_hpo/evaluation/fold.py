@@ -159,14 +159,15 @@ def train_whole(
     """
     estimator = clone(context.estimator).set_params(**clone(params, safe=False))
     data = TrainingData(context.X, context.y, context.fit_params, context.classes)
-    to = context.resource.for_refit(resource, _sklearn.num_samples(context.X))
+    kind = context.resource.refitting()
+    to = kind.for_refit(resource, _sklearn.num_samples(context.X))
     with rng.seeded(_seed(context.seed, trial, len(context.splits))):
         with _sklearn.callback_task(
             callbacks, context.caller, estimator, data.X, data.y, data.fit_params
         ):
-            model = context.resource.begin(estimator, data, max(to, context.max_resources))
-            context.resource.advance(model, data, to)
-        return context.resource.finish(model)
+            model = kind.begin(estimator, data, max(to, context.max_resources))
+            kind.advance(model, data, to)
+        return kind.finish(model)
 
 
 @contextmanager
@@ -312,7 +313,5 @@ def _seeded_clone(estimator: Any, params: dict[str, Any], seed: int) -> Any:
     )
     seeds = np.random.SeedSequence(seed).generate_state(len(unseeded))
     if unseeded:
-        model.set_params(
-            **{n: int(s) % _SEED for n, s in zip(unseeded, seeds, strict=True)}
-        )
+        model.set_params(**{n: int(s) % _SEED for n, s in zip(unseeded, seeds, strict=True)})
     return model

@@ -92,6 +92,10 @@ class PipelineResource(Resource):
         """Return what the last step's resource says."""
         return self.inner.for_refit(selected, n_samples)
 
+    def refitting(self) -> PipelineResource:
+        """Return the same around what the last step's resource says."""
+        return PipelineResource(self.inner.refitting(), self.name)
+
     def begin(self, estimator: Any, data: TrainingData, max_resources: int) -> Model:
         """Fit the transformers on `data`; return a model with an untrained last step.
 

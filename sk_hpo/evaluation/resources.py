@@ -97,6 +97,10 @@ class Resource(ABC):
         """Return the resource for training on all rows after `selected` won."""
         return selected
 
+    def refitting(self) -> Resource:
+        """Return how the final model is trained: as the user would train it alone."""
+        return self
+
     @abstractmethod
     def begin(self, estimator: Any, data: TrainingData, max_resources: int) -> Model:
         """Return an untrained model for a clone with its parameters already set."""

@@ -17,7 +17,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,10 @@ class SkorchEpochs(Resource):
     def limit(self, estimator: Any, n_train: int) -> int:
         """Return the net's own ``max_epochs``."""
         return int(estimator.max_epochs)
+
+    def refitting(self) -> SkorchEpochs:
+        """Return the same, with checkpoints where the user wants them."""
+        return replace(self, private_files=False)
 
     def begin(self, estimator: Any, data: TrainingData, max_resources: int) -> Model:
         """Return an initialised net to which training was announced.

@@ -22,6 +22,7 @@ __all__ = ["make_executor"]
 # loky lets idle workers go after this many seconds; joblib's own value.
 _IDLE = 300
 
+
 def make_executor(n_jobs: int | None, pre_dispatch: int | str = "2*n_jobs") -> Executor:
     """Return the executor for `n_jobs` under joblib's active configuration.
 

@@ -41,7 +41,7 @@ def _in_process(path: str, payload: bytes) -> Any:
     context, filters = _loaded[path]
     function, args = cloudpickle.loads(payload)
     with warnings.catch_warnings():
-        warnings.filters = filters  # type: ignore[assignment]
+        warnings.filters = filters
         return _in_thread(function, context, *args)
 
 

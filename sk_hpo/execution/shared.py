@@ -17,7 +17,6 @@ from typing import Any
 
 import cloudpickle
 
-
 __all__ = ["dump", "load"]
 
 _ALIGN = 64

@@ -13,10 +13,9 @@ import tempfile
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from sklearn import get_config
-from sklearn.base import is_classifier
 
 from sk_hpo import _sklearn, loop
 from sk_hpo.evaluation.evaluator import CrossValidation
@@ -36,7 +35,7 @@ __all__ = ["SearchCV"]
 class SearchCV(_sklearn.BaseSearchCV):
     """Base of all searches; not to be used itself.
 
-    A subclass gives `_scheduler`, and `_resource_name` if it trains in rungs.
+    A subclass gives `_scheduler`; if it trains in rungs, `_resource_name` and `_limits` too.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -47,7 +46,10 @@ class SearchCV(_sklearn.BaseSearchCV):
         "random_state": ["random_state"],
     }
 
-    _resource_name: str | None = None
+    @property
+    def _resource_name(self) -> str | None:
+        """What the user wrote in ``resource``; None for a search without rungs."""
+        return None
 
     # -- what a subclass decides ----------------------------------------------------------
 
@@ -256,7 +258,7 @@ class SearchCV(_sklearn.BaseSearchCV):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
 
-def _isolation(threaded: bool, estimator: Any) -> str:
+def _isolation(threaded: bool, estimator: Any) -> Literal["process", "turns", "none"]:
     """Return how folds keep the global random number generators apart.
 
     torch draws from one generator per process, so nets that train in threads take turns.

@@ -188,7 +188,9 @@ class HalvingHyperbandSearchCV(SearchCV):
         highest = self.max_resources
         if isinstance(highest, str):
             if highest != "auto":
-                raise ValueError(f"max_resources must be an integer or 'auto', got {highest!r}.")
+                raise ValueError(
+                    f"max_resources must be an integer or 'auto', got {highest!r}."
+                )
             highest = problem.resource.limit(self.estimator, problem.n_train)
         return max(self.min_resources, problem.resource.lowest(problem.n_classes)), highest
 

@@ -14,7 +14,14 @@ from sk_hpo import _sklearn
 from sk_hpo.trial import Config, Outcome, Trial
 
 __all__ = [
-    "Row", "best_rows", "candidates", "more_results", "rank", "records", "rows", "take",
+    "Row",
+    "best_rows",
+    "candidates",
+    "more_results",
+    "rank",
+    "records",
+    "rows",
+    "take",
 ]
 
 

@@ -14,6 +14,7 @@ from unittest import mock
 import pytest
 import sklearn.model_selection
 
+
 def suite(name: str, replaced: dict[str, type]) -> ModuleType:
     """Return a fresh copy of the test module that has met `replaced` in its imports."""
     path = Path(sklearn.model_selection.__file__).parent / "tests" / "test_search.py"

@@ -91,7 +91,7 @@ class TestLoky(ExecutorContract):
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         with self.make() as executor:
             executor.share(None)
-            executor.submit(0, lambda context: (os.environ["OMP_NUM_THREADS"]))
+            executor.submit(0, lambda context: os.environ["OMP_NUM_THREADS"])
             threads = int(executor.wait()[0].result())
         assert threads == max(1, joblib.cpu_count() // 2)
 
@@ -112,9 +112,10 @@ class TestBatch(ExecutorContract):
         def fail(context):
             raise KeyError("this call fails")
 
-        with self.make() as executor, pytest.raises(KeyError):
+        with self.make() as executor:
             executor.submit(0, fail)
-            executor.wait()
+            with pytest.raises(KeyError):
+                executor.wait()
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,8 @@ def test_a_search_inside_a_worker_does_not_start_more_processes():
 
 def test_shared_objects_keep_values_order_and_layout(tmp_path):
     fortran = np.asfortranarray(np.arange(12.0).reshape(3, 4))
-    obj = {"a": np.arange(5), "b": [fortran, "text"], "c": np.zeros((0, 3)), "f": lambda x: x + 1}
+    obj = {"a": np.arange(5), "b": [fortran, "text"], "c": np.zeros((0, 3))}
+    obj["f"] = lambda x: x + 1
     shared.dump(obj, tmp_path / "file")
     back = shared.load(tmp_path / "file")
     np.testing.assert_array_equal(back["a"], obj["a"])
@@ -197,7 +199,8 @@ def test_joblib_works_before_and_after():
         return os.getpid()
 
     for _ in range(2):
-        assert os.getpid() not in joblib.Parallel(n_jobs=2)(joblib.delayed(pid)() for _ in range(4))
+        pids = joblib.Parallel(n_jobs=2)(joblib.delayed(pid)() for _ in range(4))
+        assert os.getpid() not in pids
         with make_executor(2) as executor:
             executor.share(None)
             executor.submit(0, pid)
