@@ -195,6 +195,7 @@ def _train_and_score(
     """Return the result, and the model's state if a later task may go on from it."""
     resource = context.resource
     train, test = context.splits[task.fold]
+    model, before = None, 0
     begin = time.perf_counter()
     try:
         estimator = _seeded_clone(context.estimator, task.params, seed)
@@ -218,7 +219,8 @@ def _train_and_score(
     except Exception:
         if context.error_score == "raise":
             raise
-        return _failure(context, time.perf_counter() - begin), None
+        cost = model.resource - before if model is not None else 0
+        return _failure(context, time.perf_counter() - begin, cost), None
     fit_time = time.perf_counter() - begin
 
     begin = time.perf_counter()
@@ -236,11 +238,11 @@ def _scores(context: FoldContext, fitted: Any, X: Any, y: Any, rows: Any) -> Any
     return _sklearn.score(fitted, X, y, context.scorer, params, context.error_score)
 
 
-def _failure(context: FoldContext, fit_time: float) -> FoldResult:
+def _failure(context: FoldContext, fit_time: float, cost: float) -> FoldResult:
     names = getattr(context.scorer, "_scorers", None)
     scores = context.error_score if names is None else dict.fromkeys(names, context.error_score)
     train_scores = scores if context.return_train_score else None
-    return FoldResult(scores, train_scores, fit_time, 0.0, error=format_exc())
+    return FoldResult(scores, train_scores, fit_time, 0.0, cost, format_exc())
 
 
 # -- paused models -------------------------------------------------------------------------

@@ -125,8 +125,10 @@ class PipelineResource(Resource):
             Xt = extra["Xt"] if extra["carry"] else _transform(model.estimator, data)
             extra["inner_data"] = _inner_data(model.estimator, data, Xt)
         inner: Model = extra["inner"]
-        self.inner.advance(inner, extra["inner_data"], to)
-        model.resource, model.stopped = inner.resource, inner.stopped
+        try:
+            self.inner.advance(inner, extra["inner_data"], to)
+        finally:
+            model.resource, model.stopped = inner.resource, inner.stopped
 
     def pack(self, model: Model) -> bytes:
         """Return a picture of transformers and last step."""

@@ -128,6 +128,9 @@ class SkorchEpochs(Resource):
                 if interrupt.arrived:
                     raise
                 model.stopped = True
+            except Exception:
+                model.resource += len(net.history) - epochs_before  # that was spent
+                raise
         model.resource += len(net.history) - epochs_before if model.stopped else epochs
 
     def pack(self, model: Model) -> bytes:

@@ -107,11 +107,8 @@ def rank(results: dict[str, Any]) -> None:
     """
     for name in [name for name in results if name.startswith("rank_test_")]:
         mean = results[name.replace("rank_", "mean_", 1)]
-        finite = np.isfinite(mean)
-        if not np.isnan(mean[~finite]).all():
-            worst = mean[finite].min() - 1 if finite.any() else 0.0
-            ranks = rankdata(-np.where(finite, mean, worst), method="min")
-            results[name] = ranks.astype(np.int32)
+        ranks = rankdata(-np.where(np.isfinite(mean), mean, -np.inf), method="min")
+        results[name] = ranks.astype(np.int32)
 
 
 def best_rows(results: dict[str, Any], metric: str) -> Any:
