@@ -110,12 +110,14 @@ class PoolExecutor(Executor):
     def close(self) -> None:
         for future in self._keys:
             future.cancel()
-        futures.wait(self._keys)
-        self._keys.clear()
-        if self._owned:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-        self._context = None
-        self._drop_folder()
+        try:
+            futures.wait(self._keys)
+        finally:  # also when a second Ctrl-C ends the waiting
+            self._keys.clear()
+            if self._owned:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+            self._context = None
+            self._drop_folder()
 
     def _drop_folder(self) -> None:
         if self._folder is not None:

@@ -46,6 +46,23 @@ class SearchCV(_sklearn.BaseSearchCV):
         "random_state": ["random_state"],
     }
 
+    @abstractmethod
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        sampler: Any,
+        constraint: Any,
+        random_state: Any,
+        **inherited: Any,
+    ) -> None:
+        super().__init__(estimator, **inherited)
+        self.param_distributions = param_distributions
+        self.sampler = sampler
+        self.constraint = constraint
+        self.random_state = random_state
+
     @property
     def _resource_name(self) -> str | None:
         """What the user wrote in ``resource``; None for a search without rungs."""

@@ -18,11 +18,13 @@ from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.schedulers.hyperband import HyperbandScheduler
 from sk_hpo.search import results as tables
 from sk_hpo.search.base import SearchCV
+from sk_hpo.search.document import documented
 from sk_hpo.search.problem import Problem
 
 __all__ = ["HalvingHyperbandSearchCV"]
 
 
+@documented
 class HalvingHyperbandSearchCV(SearchCV):
     """Hyperband with cross-validation; survivors go on where they stood.
 
@@ -62,36 +64,13 @@ class HalvingHyperbandSearchCV(SearchCV):
         successive halving.
     sampler : {"random", "sobol", "grid", "gp"} or Sampler, default="random"
         How candidates are chosen.
-    constraint : callable, default=None
-        ``constraint(params) -> bool``; False rejects a candidate.
-    scoring : str, callable, list, tuple or dict, default=None
-        As in scikit-learn. Of several metrics candidates are promoted by the one named by
-        `refit`, by the first if `refit` names none.
-    n_jobs : int, default=None
-        As in scikit-learn, `joblib.parallel_config` included.
-    refit : bool, str or callable, default=True
-        As in scikit-learn; trains on all of X for the resource that was selected. A
-        callable gets `cv_results_` cut to the rows at the highest resource.
-    cv : int, cross-validation generator or iterable, default=None
-        As in scikit-learn; must give the same folds at each call.
-    verbose : int, default=0
-        As in scikit-learn; from 1 on the plan is printed.
-    pre_dispatch : int or str, default="2*n_jobs"
-        As in scikit-learn; used by backends that joblib drives (Dask, Ray).
-    random_state : int, RandomState instance or None, default=None
-        Settles candidates, and the ``random_state`` of estimators that have none.
-    error_score : "raise" or numeric, default=np.nan
-        As in scikit-learn.
-    return_train_score : bool, default=False
-        As in scikit-learn.
+    {parameters}
 
     Attributes
     ----------
     cv_results_ : dict of numpy (masked) ndarrays
         As in scikit-learn, with a row per candidate and rung and the columns ``trial``,
         ``bracket``, ``iter`` (rung within the bracket) and ``n_resources``.
-    best_estimator_, best_score_, best_params_, best_index_ : object
-        As in scikit-learn; chosen among the rows at the highest resource reached.
     n_resources_, n_candidates_ : list of int
         Resource and number of candidates of each rung, bracket by bracket.
     brackets_ : list of tuple of Standing
@@ -101,10 +80,14 @@ class HalvingHyperbandSearchCV(SearchCV):
     resource_spent_ : float
         Resource spent on all folds together; what `plan` foretold, less what early
         stopping and failures saved.
-    history_ : list of Trial
-        Every candidate with its outcomes by resource.
-    n_splits_, refit_time_, scorer_, multimetric_, classes_, n_features_in_ : object
-        As in scikit-learn.
+    {attributes}
+
+    Notes
+    -----
+    ``best_*`` are chosen among the candidates at the highest resource that was reached; a
+    callable `refit` gets `cv_results_` cut to these rows. The refit trains on all of X for
+    that resource. `cv` must give the same folds at each call: with ``shuffle=True`` it
+    needs a `random_state`.
 
     Examples
     --------
@@ -158,18 +141,18 @@ class HalvingHyperbandSearchCV(SearchCV):
         error_score: Any = np.nan,
         return_train_score: bool = False,
     ) -> None:
-        self.param_distributions = param_distributions
         self.resource = resource
         self.min_resources = min_resources
         self.max_resources = max_resources
         self.factor = factor
         self.hyperband_iterations = hyperband_iterations
         self.brackets = brackets
-        self.sampler = sampler
-        self.constraint = constraint
-        self.random_state = random_state
         super().__init__(
-            estimator=estimator,
+            estimator,
+            param_distributions,
+            sampler=sampler,
+            constraint=constraint,
+            random_state=random_state,
             scoring=scoring,
             n_jobs=n_jobs,
             refit=refit,

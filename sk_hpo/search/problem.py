@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
+from sklearn.utils.multiclass import type_of_target
 
 from sk_hpo import _sklearn
 from sk_hpo.evaluation.kinds import resource_for
@@ -130,9 +131,12 @@ def _classes(estimator: Any, y: Any) -> Any:
     if y is None or not is_classifier(estimator):
         return None
     try:
+        # A continuous target, or labels that cannot be compared, are the estimator's affair.
+        if type_of_target(y).startswith("continuous"):
+            return None
         array = np.asarray(y)
-        if array.ndim == 2:
+        if array.ndim == 2 and array.shape[1] > 1:
             return [np.unique(column) for column in array.T]
-        return np.unique(array) if array.ndim == 1 else None
-    except TypeError:  # labels that cannot be compared are the estimator's affair
+        return np.unique(array)
+    except (TypeError, ValueError):
         return None

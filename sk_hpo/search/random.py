@@ -17,6 +17,7 @@ from sk_hpo.samplers.random import RandomSampler
 from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.schedulers.flat import FlatScheduler
 from sk_hpo.search.base import SearchCV
+from sk_hpo.search.document import documented
 from sk_hpo.search.problem import Problem
 from sk_hpo.space.space import Space
 
@@ -36,6 +37,7 @@ def n_trials(n_iter: int, space: Space) -> int:
     return n_iter
 
 
+@documented
 class RandomSearchCV(SearchCV):
     """Random search over a space of distributions, with cross-validation.
 
@@ -56,37 +58,13 @@ class RandomSearchCV(SearchCV):
         warning says so. Not used by ``sampler="grid"``, which tries all.
     sampler : {"random", "sobol", "grid", "gp"} or Sampler, default="random"
         How candidates are chosen. "sobol" covers the space more evenly than "random".
-    constraint : callable, default=None
-        ``constraint(params) -> bool``; False rejects a candidate.
-    scoring : str, callable, list, tuple or dict, default=None
-        As in scikit-learn.
-    n_jobs : int, default=None
-        As in scikit-learn, `joblib.parallel_config` included.
-    refit : bool, str or callable, default=True
-        As in scikit-learn.
-    cv : int, cross-validation generator or iterable, default=None
-        As in scikit-learn. Folds are drawn once and used for every candidate.
-    verbose : int, default=0
-        As in scikit-learn.
-    pre_dispatch : int or str, default="2*n_jobs"
-        As in scikit-learn; used by backends that joblib drives (Dask, Ray).
-    random_state : int, RandomState instance or None, default=None
-        Settles candidates, and the ``random_state`` of estimators that have none.
-    error_score : "raise" or numeric, default=np.nan
-        As in scikit-learn.
-    return_train_score : bool, default=False
-        As in scikit-learn.
+    {parameters}
 
     Attributes
     ----------
     cv_results_ : dict of numpy (masked) ndarrays
         As in scikit-learn.
-    best_estimator_, best_score_, best_params_, best_index_ : object
-        As in scikit-learn.
-    history_ : list of Trial
-        Every candidate with its outcome.
-    n_splits_, refit_time_, scorer_, multimetric_, classes_, n_features_in_ : object
-        As in scikit-learn.
+    {attributes}
 
     Examples
     --------
@@ -123,13 +101,13 @@ class RandomSearchCV(SearchCV):
         error_score: Any = np.nan,
         return_train_score: bool = False,
     ) -> None:
-        self.param_distributions = param_distributions
         self.n_iter = n_iter
-        self.sampler = sampler
-        self.constraint = constraint
-        self.random_state = random_state
         super().__init__(
-            estimator=estimator,
+            estimator,
+            param_distributions,
+            sampler=sampler,
+            constraint=constraint,
+            random_state=random_state,
             scoring=scoring,
             n_jobs=n_jobs,
             refit=refit,

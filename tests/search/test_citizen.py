@@ -46,11 +46,11 @@ def test_clone_get_params_and_set_params(kind: str) -> None:
 @pytest.mark.parametrize("kind", ALL)
 def test_fit_leaves_the_constructor_arguments_alone(kind: str) -> None:
     search = make(kind, space=WIDE if kind != "grid" else SPACE)
-    before = {name: pickle.dumps(value) for name, value in search.get_params().items()}
+    before = {name: repr(value) for name, value in search.get_params().items()}
     kept = search.get_params(deep=False)
     assert search.fit(X, y) is search
     for name, value in search.get_params().items():
-        assert pickle.dumps(value) == before[name], name
+        assert repr(value) == before[name], name
     for name, value in kept.items():
         assert getattr(search, name) is value, name
     assert not hasattr(search.estimator, "coef_")
@@ -127,7 +127,7 @@ def test_fitted_attributes_come_from_the_best_estimator(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_methods_are_those_of_the_estimator(kind: str) -> None:
-    search = make(kind, sgd(loss="log_loss"), {"alpha": [1e-4, 1e-3]})
+    search = make(kind, sgd(loss="log_loss"))
     for method in ("predict", "decision_function", "predict_proba", "predict_log_proba"):
         assert hasattr(search, method)
         with pytest.raises(NotFittedError):
@@ -145,8 +145,9 @@ def test_methods_are_those_of_the_estimator(kind: str) -> None:
     f1 = make(kind, scoring="f1_macro").fit(X, y)
     assert f1.score(X, y) != f1.best_estimator_.score(X, y)
     unfit = make(kind, refit=False).fit(X, y)
-    with pytest.raises(AttributeError, match="refit=False"):
+    with pytest.raises(AttributeError, match="no attribute 'predict'") as caught:
         unfit.predict(X)
+    assert "refit=False" in str(caught.value.__cause__)
     with pytest.raises(AttributeError, match="refit=False"):
         unfit.score(X, y)
     with pytest.raises(AttributeError):
@@ -163,7 +164,9 @@ def test_transformers_transform(kind: str) -> None:
         search.best_estimator_.inverse_transform(transformed),
     )
     assert not hasattr(search, "predict")
-    np.testing.assert_array_equal(search.score_samples(X), search.best_estimator_.score_samples(X))
+    np.testing.assert_array_equal(
+        search.score_samples(X), search.best_estimator_.score_samples(X)
+    )
 
 
 def cap(kind: str) -> dict[str, Any]:
@@ -196,7 +199,9 @@ def test_a_search_inside_cross_validation(kind: str) -> None:
 @pytest.mark.parametrize("inner", CLASSES)
 @pytest.mark.parametrize("outer", ["random", "bayes"])
 def test_a_search_inside_a_search(outer: str, inner: str) -> None:
-    nested = make(outer, make(inner), {"estimator__loss": ["hinge", "log_loss"]}, n_iter=2, cv=2)
+    nested = make(
+        outer, make(inner), {"estimator__loss": ["hinge", "log_loss"]}, n_iter=2, cv=2
+    )
     nested.fit(X, y)
     assert set(nested.best_params_) == {"estimator__loss"}
     assert nested.best_estimator_.best_params_
@@ -205,11 +210,20 @@ def test_a_search_inside_a_search(outer: str, inner: str) -> None:
 
 @pytest.mark.parametrize("kind", ["random", "sobol", "bayes", "samples"])
 def test_several_estimators_compete_for_a_step(kind: str) -> None:
-    pipeline = Pipeline([("scale", StandardScaler()), ("pick", "passthrough"), ("model", sgd())])
+    pipeline = Pipeline(
+        [("scale", StandardScaler()), ("pick", "passthrough"), ("model", sgd())]
+    )
     space = [
         {"model": [LogisticRegression()], "model__C": loguniform(1e-2, 1e2)},
-        {"model": [GaussianNB(), BernoulliNB()], "scale": [MinMaxScaler(), None, "passthrough"]},
-        {"pick": [SelectKBest(k=3), PCA(2)], "model": [SVC()], "model__kernel": ["rbf", "linear"]},
+        {
+            "model": [GaussianNB(), BernoulliNB()],
+            "scale": [MinMaxScaler(), None, "passthrough"],
+        },
+        {
+            "pick": [SelectKBest(k=3), PCA(2)],
+            "model": [SVC()],
+            "model__kernel": ["rbf", "linear"],
+        },
     ]
     search = make(kind, pipeline, space, **({"n_iter": 12} if kind != "samples" else {}))
     search.fit(X, y)
@@ -233,7 +247,10 @@ def test_several_estimators_compete_for_a_step(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["epochs", "max_iter"])
 def test_a_halving_of_a_pipeline(kind: str) -> None:
     pipeline = Pipeline([("scale", StandardScaler()), ("model", sgd())])
-    space = {"model__alpha": loguniform(1e-5, 1e-1), "scale": [StandardScaler(), MinMaxScaler()]}
+    space = {
+        "model__alpha": loguniform(1e-5, 1e-1),
+        "scale": [StandardScaler(), MinMaxScaler()],
+    }
     resource = {"resource": "model__max_iter"} if kind == "max_iter" else {}
     search = make(kind, pipeline, space, **resource).fit(X, y)
     assert search.best_estimator_["model"].t_ == 1 + 9 * len(X)

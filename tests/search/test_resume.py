@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
-import stat
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from contracts.recording import (
-    Net,
     Recorder,
     RecordingSGD,
     RecordingTransformer,
@@ -20,7 +17,6 @@ from contracts.recording import (
     by_model,
     net,
     read,
-    write,
     y,
 )
 from scipy.stats import loguniform, uniform
@@ -36,8 +32,7 @@ from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
 from torch.optim import lr_scheduler as schedules
 
-from sk_hpo import HalvingHyperbandSearchCV, RandomSearchCV
-from sk_hpo.evaluation import evaluator as evaluator_module
+from sk_hpo import HalvingHyperbandSearchCV
 from sk_hpo.evaluation import fold as folds
 from sk_hpo.evaluation.rng import seeded
 from sk_hpo.execution.base import Done, Executor
@@ -358,145 +353,3 @@ def test_paused_forest_is_the_forest():
             model = folds._seeded_clone(RandomForestClassifier(), params, seed)
             model.fit(X[train], y[train])
             assert splits(search, row)[fold] == search.scorer_(model, X[test], y[test])
-
-
-# -- the refit -----------------------------------------------------------------------------
-
-
-def test_refit_of_a_net_trains_on_everything_for_the_selected_resource(log):
-    estimator = net(callbacks=[Recorder(log)])
-    search = hyperband(estimator).fit(X, y)
-    assert search.cv_results_["n_resources"][search.best_index_] == 9
-    assert [len(search.best_estimator_.history)] == [9]
-    whole = {key: v for key, v in by_model(log).items() if len(key[1]) == len(X)}
-    assert whole == {(search.best_params_["lr"], tuple(range(60))): list(range(1, 10))}
-    again = clone(estimator).set_params(**search.best_params_, max_epochs=9)
-    with seeded(seed_of(SEED, int(search.cv_results_["trial"][search.best_index_]), 2)):
-        again.fit(X, y)
-    assert np.array_equal(again.predict_proba(X), search.predict_proba(X))
-    assert isinstance(again.module_, Net)
-
-
-def test_refit_of_sgd_and_of_a_pipeline():
-    space = {"sgdclassifier__alpha": loguniform(1e-6, 1)}
-    pipeline = make_pipeline(StandardScaler(), SGDClassifier(random_state=0))
-    search = hyperband(pipeline, space).fit(X, y)
-    last = search.best_estimator_[-1]
-    assert last.t_ == 9 * len(X) + 1
-    assert last.random_state == 0
-    scaler = StandardScaler().fit(X)
-    assert np.array_equal(search.best_estimator_[0].mean_, scaler.mean_)
-    again = clone(pipeline).set_params(**search.best_params_)[-1]
-    again.set_params(random_state=np.random.RandomState(0))
-    for _ in range(9):
-        again.partial_fit(scaler.transform(X), y, classes=[0, 1, 2])
-    assert np.array_equal(again.coef_, last.coef_)
-
-
-def test_refit_of_a_forest_is_the_forest():
-    space = {"max_features": uniform(0.2, 0.7)}
-    forest = RandomForestClassifier(random_state=0)
-    search = hyperband(forest, space, resource="n_estimators").fit(X, y)
-    assert len(search.best_estimator_.estimators_) == search.best_params_["n_estimators"] == 9
-    again = clone(forest).set_params(**search.best_params_).fit(X, y)
-    assert np.array_equal(again.predict_proba(X), search.predict_proba(X))
-    assert search.best_estimator_.get_params() == again.get_params()
-
-
-class WatchedCheckpoint(Checkpoint):
-    def save_model(self, net):
-        write(os.environ["WATCH"], dirname=str(self.dirname))
-        super().save_model(net)
-
-
-@pytest.mark.parametrize("piped", [False, True])
-def test_checkpoints_go_to_the_users_folder_in_the_refit_only(log, temporary, monkeypatch, piped):
-    monkeypatch.setenv("WATCH", log)
-    estimator = net(callbacks=[WatchedCheckpoint(monitor=None, dirname="user")])
-    space = LR
-    if piped:
-        estimator = make_pipeline(StandardScaler(), estimator)
-        space = {"neuralnetclassifier__lr": LR["lr"]}
-    search = halving(estimator, space, refit=False).fit(X, y)
-    written = [record["dirname"] for record in read(log)]
-    assert len(written) == search.plan(X, y).cost
-    assert all(str(temporary) in dirname for dirname in written)
-    assert list(Path("user").iterdir()) == []  # skorch makes it when it initialises
-    search.set_params(refit=True).fit(X, y)
-    written = [record["dirname"] for record in read(log)][len(written) :]
-    assert written[-9:] == ["user"] * 9
-    assert "user" not in written[:-9]
-    assert {path.name for path in Path("user").iterdir()} >= {"params.pt", "optimizer.pt"}
-    assert list(temporary.iterdir()) == []
-
-
-# -- paused files --------------------------------------------------------------------------
-
-
-def names(folder):
-    return {path.name for path in folder.iterdir()}
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_losers_files_go_at_once_and_the_folder_in_the_end(monkeypatch, temporary, n_jobs):
-    seen = []
-
-    class Watched(evaluator_module.CrossValidation):
-        paused, retired = set(), set()
-
-        def outcome(self, job, values):
-            if job.resumable:
-                self.paused.add(job.trial)
-            return super().outcome(job, values)
-
-        def release(self, trials):
-            trials = tuple(trials)
-            super().release(trials)
-            self.retired.update(trials)
-            folder = self.context.folder
-            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-            there = {name for name in names(folder) if not name.endswith(".new")}
-            of_retired = {name for name in there if int(name.split("-")[0]) in self.retired}
-            assert not of_retired
-            needed = {f"{t}-{f}" for t in self.paused - self.retired for f in range(2)}
-            assert needed <= there
-            if n_jobs == 1:
-                # The loop may already have started more only when others work beside it.
-                running = {name for name in there - needed}
-                assert not running or {int(n.split("-")[0]) for n in running} <= {
-                    max(self.paused) + 1
-                }
-            seen.append(len(there))
-
-    monkeypatch.setattr("sk_hpo.search.base.CrossValidation", Watched)
-    search = hyperband(net(), n_jobs=n_jobs).fit(X, y)
-    assert Watched.retired == {trial.id for trial in search.history_}
-    assert max(seen) <= 2 * 17
-    assert seen[-1] == 0
-    assert names(temporary) == set()
-
-
-class Interrupting(Callback):
-    """Presses Ctrl-C, or raises, once the first rung is over."""
-
-    def __init__(self, what):
-        self.what = what
-
-    def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == 2:
-            self.what()
-
-
-def broken():
-    raise ZeroDivisionError("second epoch")
-
-
-def test_the_folder_is_removed_after_an_error(temporary):
-    estimator = net(callbacks=[Interrupting(broken), Checkpoint(monitor=None, dirname="user")])
-    for n_jobs in (1, 2):
-        with pytest.raises(ZeroDivisionError, match="second epoch"):
-            halving(estimator, n_jobs=n_jobs).fit(X, y)
-        assert names(temporary) == set()
-    with pytest.raises(ZeroDivisionError):
-        RandomSearchCV(estimator, LR, n_iter=2, error_score="raise").fit(X, y)
-    assert names(temporary) == set()

@@ -1,0 +1,179 @@
+"""Paused models lie in a private folder, and are gone as soon as nobody needs them."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import stat
+
+import numpy as np
+import pytest
+from contracts.recording import Recorder, X, net, read, y
+from scipy.stats import loguniform
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback, Checkpoint
+
+from sk_hpo import BayesSearchCV, HalvingHyperbandSearchCV, RandomSearchCV
+from sk_hpo.evaluation.evaluator import CrossValidation
+
+LR = {"lr": loguniform(1e-3, 0.3)}
+CV = StratifiedKFold(2)
+SEED = 4
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def log(tmp_path):
+    return str(tmp_path / "log")
+
+
+def hyperband(estimator, space=LR, **params):
+    params = {
+        "max_resources": 9,
+        "cv": CV,
+        "random_state": SEED,
+        "error_score": "raise",
+    } | params
+    return HalvingHyperbandSearchCV(estimator, space, **params)
+
+
+def halving(estimator, space=LR, **params):
+    return hyperband(estimator, space, brackets=1, **params)
+
+
+# -- paused files --------------------------------------------------------------------------
+
+
+def names(folder):
+    return {p.name for p in folder.iterdir() if not p.name.startswith("torchinductor")}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_losers_files_go_at_once_and_the_folder_in_the_end(monkeypatch, temporary, n_jobs):
+    paused, retired, seen = set(), set(), []
+
+    class Watched(CrossValidation):
+        def outcome(self, job, values):
+            if job.resumable:
+                paused.add(job.trial)
+            return super().outcome(job, values)
+
+        def release(self, trials):
+            trials = tuple(trials)
+            super().release(trials)
+            retired.update(trials)
+            assert stat.S_IMODE(self.context.folder.stat().st_mode) == 0o700
+            there = names(self.context.folder)
+            assert {f"{t}-{f}" for t in paused - retired for f in range(2)} <= there
+            assert not {name for name in there if int(name.split("-")[0]) in retired}
+            seen.append(len(there))
+
+    monkeypatch.setattr("sk_hpo.search.base.CrossValidation", Watched)
+    search = hyperband(net(), n_jobs=n_jobs).fit(X, y)
+    assert retired == {trial.id for trial in search.history_}
+    assert seen[-1] == 0
+    if n_jobs == 1:
+        assert max(seen) == 2 * 8  # two folds each, before the ninth completes the lowest rung
+    assert names(temporary) == set()
+
+
+# -- errors and Ctrl-C ---------------------------------------------------------------------
+
+
+class Acting(Callback):
+    """Does something in the second epoch."""
+
+    def __init__(self, act, args=()):
+        self.act = act
+        self.args = args
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            self.act(*self.args)
+
+
+def broken():
+    raise ZeroDivisionError("second epoch")
+
+
+def acting(act, *args, log=None):
+    callbacks = [Acting(act, args), Checkpoint(monitor=None, dirname="user")]
+    return net(callbacks=callbacks + ([Recorder(log)] if log else []))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_folder_is_removed_after_an_error(temporary, n_jobs):
+    with pytest.raises(ZeroDivisionError, match="second epoch") as error:
+        hyperband(acting(broken), n_jobs=n_jobs).fit(X, y)
+    del error
+    gc.collect()
+    assert names(temporary) == set()
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+SEARCHES = {
+    "hyperband": hyperband,
+    "random": lambda estimator, space=LR: RandomSearchCV(estimator, space, n_iter=3, cv=2),
+    "bayes": lambda estimator, space=LR: BayesSearchCV(estimator, space, n_iter=3, cv=2),
+}
+
+
+@pytest.mark.parametrize("kind", SEARCHES)
+@pytest.mark.parametrize("piped", [False, True])
+def test_ctrl_c_during_the_training_of_a_net_ends_the_search(temporary, log, kind, piped):
+    estimator, space = acting(press, log=log), LR
+    if piped:
+        estimator = make_pipeline(StandardScaler(), estimator)
+        space = {"neuralnetclassifier__lr": LR["lr"]}
+    handler = signal.getsignal(signal.SIGINT)
+    search = SEARCHES[kind](estimator, space)
+    with pytest.raises(KeyboardInterrupt) as error:
+        search.fit(X, y)
+    n_trained = len(read(log))
+    assert n_trained == {"hyperband": 18, "random": 1, "bayes": 1}[kind]
+    assert not hasattr(search, "cv_results_")
+    assert signal.getsignal(signal.SIGINT) is handler
+    del error
+    gc.collect()
+    assert names(temporary) == set()
+
+
+@pytest.mark.parametrize("kind", ["random", "hyperband"])
+def test_ctrl_c_during_the_refit_ends_the_search(temporary, kind):
+    # Folds do not see it: they have half of the rows.
+    estimator = net(callbacks=[PressAtRefit()])
+    with pytest.raises(KeyboardInterrupt):
+        SEARCHES[kind](estimator).fit(X, y)
+    assert names(temporary) == set()
+
+
+class PressAtRefit(Callback):
+    def on_epoch_end(self, net, dataset_train=None, **kwargs):
+        if len(dataset_train) == len(X):
+            press()
+
+
+def test_ctrl_c_while_workers_train(temporary, log):
+    estimator = acting(os.kill, os.getpid(), signal.SIGINT, log=log)
+    with pytest.raises(KeyboardInterrupt):
+        hyperband(estimator, n_jobs=2).fit(X, y)
+    assert names(temporary) == set()
+    n_trained = len(read(log))
+    # The workers are free, and nothing that was queued goes on.
+    search = hyperband(net(), n_jobs=2, refit=False).fit(X, y)
+    assert len(read(log)) == n_trained < 207
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
