@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 
 from sk_hpo import _sklearn
 from sk_hpo.evaluation.kinds import resource_for
@@ -41,7 +41,7 @@ class Problem:
     resource : Resource
         How models are trained.
     classes : ndarray, list of ndarray or None
-        Classes of y.
+        Classes of y, for a classifier that trains in rungs.
     seed : int
         From which everything random derives.
     """
@@ -89,7 +89,10 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any]) -> Problem:
     X, y = indexable(X, y)
     params = _sklearn.check_method_params(X, params=params)
     routed = search._get_routed_params_for_fit(params)
-    cv = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
+    classifier = is_classifier(search.estimator)
+    counts_classes = classifier and y is not None and search._resource_name is not None
+    classes = _classes(y) if counts_classes else None
+    cv = check_cv(search.cv, y, classifier=classifier)
     seed = int(check_random_state(search.random_state).randint(np.iinfo(np.int32).max))
     resource = resource_for(search._resource_name, search.estimator, seed=seed)
     if resource.name in space.names:
@@ -107,7 +110,7 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any]) -> Problem:
         metric=metric if isinstance(metric, str) else "score",
         space=space,
         resource=resource,
-        classes=_classes(search.estimator, y),
+        classes=classes,
         seed=seed,
     )
 
@@ -127,16 +130,9 @@ def _splits(cv: Any, X: Any, y: Any, params: dict[str, Any]) -> list[tuple[Any, 
     return splits
 
 
-def _classes(estimator: Any, y: Any) -> Any:
-    if y is None or not is_classifier(estimator):
-        return None
-    try:
-        # A continuous target, or labels that cannot be compared, are the estimator's affair.
-        if type_of_target(y).startswith("continuous"):
-            return None
-        array = np.asarray(y)
-        if array.ndim == 2 and array.shape[1] > 1:
-            return [np.unique(column) for column in array.T]
-        return np.unique(array)
-    except (TypeError, ValueError):
-        return None
+def _classes(y: Any) -> Any:
+    check_classification_targets(y)
+    array = np.asarray(y)
+    if array.ndim == 2 and array.shape[1] > 1:
+        return [np.unique(column) for column in array.T]
+    return np.unique(array)
