@@ -110,9 +110,13 @@ def main():
 
     X, y, name = load(args.data)
     rows = min(args.rows, len(X))
-    X, _, y, _ = train_test_split(X, y, train_size=rows - 1, stratify=y, random_state=args.seed)
     X, X_test, y, y_test = train_test_split(
-        X, y, test_size=0.2, stratify=y, random_state=args.seed
+        X,
+        y,
+        test_size=rows // 5,
+        train_size=rows - rows // 5,
+        stratify=y,
+        random_state=args.seed,
     )
     print(f"{name}: {len(X)} rows to train and validate (3 folds), {len(X_test)} to test")
 

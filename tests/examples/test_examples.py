@@ -26,7 +26,7 @@ def test_fashion_mnist_mlp(digits, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["fashion_mnist_mlp.py", *arguments])
     runpy.run_path(str(EXAMPLES / "fashion_mnist_mlp.py"), run_name="__main__")
     printed = capsys.readouterr().out
-    assert "(digits.npz): 239 rows to train and validate (3 folds), 60 to test" in printed
+    assert "(digits.npz): 240 rows to train and validate (3 folds), 60 to test" in printed
     lines = printed.splitlines()
     # 3 candidates to 1 epoch, one of them to 3, and 2 at once to 3: 3 + 2 + 6, on 3 folds.
     [hyperband] = [line for line in lines if line.startswith("HalvingHyperbandSearchCV  ")]

@@ -6,6 +6,8 @@ import gc
 import os
 import signal
 import stat
+from concurrent import futures
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from skorch.callbacks import Callback, Checkpoint
 
 from sk_hpo import BayesSearchCV, HalvingHyperbandSearchCV, RandomSearchCV
 from sk_hpo.evaluation.evaluator import CrossValidation
+from sk_hpo.execution.pool import PoolExecutor
 
 LR = {"lr": loguniform(1e-3, 0.3)}
 CV = StratifiedKFold(2)
@@ -167,13 +170,33 @@ class PressAtRefit(Callback):
             press()
 
 
-def test_ctrl_c_while_workers_train(temporary, log):
-    estimator = acting(os.kill, os.getpid(), signal.SIGINT, log=log)
+def press_once(pid, flag):
+    with suppress(FileExistsError):
+        os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+        os.kill(pid, signal.SIGINT)
+
+
+def test_ctrl_c_while_workers_train(temporary, log, tmp_path):
+    estimator = acting(press_once, os.getpid(), str(tmp_path / "flag"), log=log)
     with pytest.raises(KeyboardInterrupt):
         hyperband(estimator, n_jobs=2).fit(X, y)
     assert names(temporary) == set()
     n_trained = len(read(log))
     # The workers are free, and nothing that was queued goes on.
     search = hyperband(net(), n_jobs=2, refit=False).fit(X, y)
-    assert len(read(log)) == n_trained < 207
+    assert len(read(log)) == n_trained < search.plan(X, y).cost
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_second_ctrl_c_does_not_wait_but_cleans_up(temporary, monkeypatch):
+    executor = PoolExecutor(futures.Executor(), slots=2, owned=False)
+    executor.share("data")
+    assert names(temporary)
+
+    def wait(keys):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(futures, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        executor.close()
+    assert names(temporary) == set()
