@@ -84,13 +84,15 @@ class CrossValidation:
     def outcome(self, job: Job, values: Sequence[FoldResult]) -> Outcome:
         """Return mean and standard error of the validation scores."""
         scores = np.array([self._value(result.test_scores) for result in values])
-        finite = bool(np.isfinite(scores).all())
+        failure = next((r.error for r in values if r.error is not None), None)
+        # A number as error_score is for cv_results_: it must not promote who failed.
+        finite = failure is None and bool(np.isfinite(scores).all())
         n = len(scores)
         outcome = Outcome(
             score=float(scores.mean()) if finite else math.nan,
             standard_error=float(scores.std(ddof=1) / n**0.5) if finite and n > 1 else math.nan,
             cost=sum(result.cost for result in values),
-            failure=next((r.error for r in values if r.error is not None), None),
+            failure=failure,
             folds=tuple(values),
         )
         if self._progress:

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sk_hpo.evaluation.partial_fit import PartialFitEpochs, check_trains_in_epochs
 from sk_hpo.evaluation.pipeline import PipelineResource, last_step
 from sk_hpo.evaluation.resources import Resource
-from sk_hpo.evaluation.samples import Samples
+from sk_hpo.evaluation.samples import Samples, check_can_be_cut
 from sk_hpo.evaluation.warm_start import WarmStart, can_continue
 from sk_hpo.evaluation.whole import Whole
 
@@ -50,6 +50,7 @@ def resource_for(name: str | None, estimator: Any, *, seed: int) -> Resource:
     if name is None:
         return Whole()
     if name == "n_samples":
+        check_can_be_cut(estimator)
         return Samples(seed)
     if name == "epochs":
         try:

@@ -17,7 +17,7 @@ from sk_hpo import _sklearn
 from sk_hpo.evaluation.resources import Model, Resource, TrainingData
 from sk_hpo.evaluation.whole import fit
 
-__all__ = ["Samples", "nested_order"]
+__all__ = ["Samples", "check_can_be_cut", "nested_order"]
 
 
 def nested_order(y: ArrayLike | None, seed: int, n_samples: int | None = None) -> NDArray[Any]:
@@ -108,6 +108,18 @@ def _interleave(sizes: tuple[int, ...], all_first: bool) -> NDArray[Any]:
     return sequence
 
 
+def check_can_be_cut(estimator: Any) -> None:
+    """Raise ValueError if `estimator` expects a square matrix of distances or of a kernel.
+
+    Its columns would have to be cut for scoring too.
+    """
+    if get_tags(estimator).input_tags.pairwise:
+        raise ValueError(
+            f"{type(estimator).__name__} expects a pairwise matrix:"
+            " resource='n_samples' cannot cut it"
+        )
+
+
 class Samples(Resource):
     """Resource is the number of training rows; trained from scratch at each rung.
 
@@ -148,10 +160,7 @@ class Samples(Resource):
             If the estimator expects a square matrix of distances or of a kernel, whose
             columns would have to be cut for scoring too.
         """
-        if get_tags(estimator).input_tags.pairwise:
-            raise ValueError(
-                f"{estimator!r} expects a pairwise matrix: resource='n_samples' cannot cut it"
-            )
+        check_can_be_cut(estimator)
         return Model(estimator)
 
     def advance(self, model: Model, data: TrainingData, to: int) -> None:

@@ -245,7 +245,10 @@ class SearchCV(_sklearn.BaseSearchCV):
             self._check_refit_for_multimetric(first)
             metric = self.refit if isinstance(self.refit, str) else metric
         if self.refit or not self.multimetric_:
-            positions = tables.best_rows(results, metric)
+            if not callable(self.refit):
+                tables.check_any_succeeded(table, results, metric)
+            failed = [row.outcome.failure is not None for row in table]
+            positions = tables.best_rows(results, metric, failed)
             among = tables.take(results, positions)
             best = self._select_best_index(self.refit, metric, among)
             self.best_index_ = int(positions[best])

@@ -116,6 +116,12 @@ class HalvingHyperbandSearchCV(SearchCV):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **SearchCV._parameter_constraints,
         "resource": [str],
+        "min_resources": [_sklearn.Interval(_sklearn.Integral, 1, None, closed="left")],
+        "max_resources": [
+            _sklearn.Interval(_sklearn.Integral, 1, None, closed="left"),
+            _sklearn.StrOptions({"auto"}),
+        ],
+        "hyperband_iterations": [_sklearn.Interval(_sklearn.Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -169,12 +175,13 @@ class HalvingHyperbandSearchCV(SearchCV):
 
     def _limits(self, problem: Problem) -> tuple[int, int]:
         highest = self.max_resources
-        if isinstance(highest, str):
-            if highest != "auto":
-                raise ValueError(
-                    f"max_resources must be an integer or 'auto', got {highest!r}."
-                )
+        if highest == "auto":
             highest = problem.resource.limit(self.estimator, problem.n_train)
+        if self.resource == "n_samples" and highest > problem.n_train:
+            raise ValueError(
+                f"max_resources={highest} is more than the {problem.n_train} rows of the"
+                " smallest training fold."
+            )
         return max(self.min_resources, problem.resource.lowest(problem.n_classes)), highest
 
     def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:

@@ -17,6 +17,7 @@ __all__ = [
     "Row",
     "best_rows",
     "candidates",
+    "check_any_succeeded",
     "more_results",
     "rank",
     "records",
@@ -111,10 +112,28 @@ def rank(results: dict[str, Any]) -> None:
         results[name] = ranks.astype(np.int32)
 
 
-def best_rows(results: dict[str, Any], metric: str) -> Any:
+def check_any_succeeded(table: Sequence[Row], results: dict[str, Any], metric: str) -> None:
+    """Raise ValueError, with the commonest cause, if no candidate has a score to choose by.
+
+    That each fit failed is seen by `records`; here it is that each candidate failed in some
+    fold, or was scored NaN or infinite.
+    """
+    mean = results[f"mean_test_{metric}"]
+    if np.isfinite(mean).any():
+        return
+    causes = Counter(row.outcome.failure for row in table if row.outcome.failure)
+    cause = f" The commonest cause:\n{causes.most_common(1)[0][0]}" if causes else ""
+    raise ValueError(
+        f"All the {len(table)} candidates failed: their scores are non-finite: {mean}. "
+        f"error_score='raise' shows where fits or scorers raise.{cause}"
+    )
+
+
+def best_rows(results: dict[str, Any], metric: str, failed: Any = False) -> Any:
     """Return the positions that a best candidate may have.
 
-    These are the rows at the highest resource that was reached with a finite score, all
+    These are the rows at the highest resource that was reached with a finite score by a
+    candidate that had not `failed` (a mask, for a number may be its ``error_score``); all
     rows for a search without resources.
     """
     if "n_resources" not in results:
@@ -122,6 +141,7 @@ def best_rows(results: dict[str, Any], metric: str) -> Any:
     resources = results["n_resources"]
     mean = results.get(f"mean_test_{metric}")
     usable = np.ones(len(resources), bool) if mean is None else np.isfinite(mean)
+    usable &= ~np.asarray(failed)
     top = resources[usable].max() if usable.any() else resources.max()
     return np.flatnonzero(resources == top)
 

@@ -223,7 +223,7 @@ def test_a_rung_of_samples_is_trained_on_that_many_rows_and_refit_on_all() -> No
 @pytest.mark.parametrize("kind", HALVING)
 @pytest.mark.parametrize("refit", [True, "f1_macro", False])
 def test_the_best_is_of_the_highest_resource_reached(kind: str, refit: Any) -> None:
-    multi = {"scoring": ["accuracy", "f1_macro"]} if refit != True else {}
+    multi = {"scoring": ["accuracy", "f1_macro"]} if refit is not True else {}
     search = make(kind, space=WIDE, refit=refit, **multi).fit(X, y)
     results = search.cv_results_
     metric = "f1_macro" if refit == "f1_macro" else "score"

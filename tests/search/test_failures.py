@@ -152,11 +152,11 @@ def test_infinite_and_huge_scores_never_win(kind: str, how: str) -> None:
     assert np.isfinite(search.best_score_)
 
 
-@pytest.mark.parametrize("kind", ["random", "sobol", "bayes"])
+@pytest.mark.parametrize(("kind", "seed"), [("random", 4), ("sobol", 3), ("bayes", 3)])
 @pytest.mark.parametrize("how", ["raise", "nan", "inf", "-inf", "huge"])
-def test_a_first_batch_of_failures_stops_no_sampler(kind: str, how: str) -> None:
+def test_a_first_batch_of_failures_stops_no_sampler(kind: str, seed: int, how: str) -> None:
     """Only one config in ten works: the first few fail all."""
-    options = {"n_iter": 24, "random_state": 4}
+    options = {"n_iter": 24, "random_state": seed}
     if kind == "bayes":
         options |= {"n_points": 2, "n_initial_points": 4}
     search = quietly(search_for(kind, how, edge=0.1, **options))
@@ -201,7 +201,7 @@ def test_failing_in_one_fold_is_failing(kind: str, how: str) -> None:
 @pytest.mark.parametrize("kind", ["epochs", "samples", "max_iter"])
 @pytest.mark.parametrize("how", ["raise", "nan", "inf", "predict"])
 def test_failing_at_a_later_rung(kind: str, how: str) -> None:
-    search = quietly(search_for(kind, how, edge=0.4, since=LATER[kind]))
+    search = quietly(search_for(kind, how, 0.4, LATER[kind], refit=False))
     results = search.cv_results_
     low = results["n_resources"] == results["n_resources"].min()
     assert np.isfinite(results["mean_test_score"][low]).all()
@@ -216,12 +216,16 @@ def test_failing_at_a_later_rung(kind: str, how: str) -> None:
     assert results["rank_test_score"][bad].min() > results["rank_test_score"][~bad].max()
 
 
+@pytest.mark.parametrize("error_score", [np.nan, 0.0, 99.0])
 @pytest.mark.parametrize("kind", ["epochs", "samples", "max_iter"])
-def test_a_whole_rung_of_late_failures_leaves_the_best_of_those_that_stood(kind: str) -> None:
+def test_a_rung_of_late_failures_leaves_the_best_of_those_that_stood(
+    kind: str, error_score: float
+) -> None:
     """The highest resource *reached* is one at which somebody has a score."""
-    search = quietly(search_for(kind, "raise", edge=-1.0, since=LATER[kind]))
+    options = {"error_score": error_score, "refit": False}
+    search = quietly(search_for(kind, "raise", -1.0, LATER[kind], **options))
     results = search.cv_results_
-    assert np.isfinite(search.best_score_)
+    assert search.best_score_ == search.best_params_["x"] < 1
     assert results["n_resources"][search.best_index_] == results["n_resources"].min()
 
 
@@ -274,13 +278,22 @@ def test_if_all_fail_the_error_quotes_the_commonest_cause(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_if_no_score_is_a_number_there_is_one_clear_error(kind: str) -> None:
-    for how in ("nan", "predict"):
-        search = search_for(kind, how, edge=-1.0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with pytest.raises(ValueError, match=r"(?i)all the .* failed|non-finite"):
-                search.fit(X, y)
+@pytest.mark.parametrize("how", ["nan", "inf", "predict"])
+def test_if_no_score_is_a_number_there_is_one_clear_error(kind: str, how: str) -> None:
+    with pytest.raises(ValueError, match=r"All the \d+ candidates failed.*non-finite"):
+        quietly(search_for(kind, how, edge=-1.0))
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_if_all_fail_in_one_fold_the_error_quotes_why(kind: str) -> None:
+    with pytest.raises(ValueError, match=r"(?s)All the \d+ candidates failed.*cannot stand"):
+        quietly(search_for(kind, "raise-fold", edge=-1.0))
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_a_callable_refit_may_choose_among_failures(kind: str) -> None:
+    search = quietly(search_for(kind, "nan", edge=-1.0, refit=lambda results: 0))
+    assert np.isnan(search.cv_results_["mean_test_score"][search.best_index_])
 
 
 @pytest.mark.parametrize("kind", CLASSES)
