@@ -84,7 +84,7 @@ class CrossValidation:
     def outcome(self, job: Job, values: Sequence[FoldResult]) -> Outcome:
         """Return mean and standard error of the validation scores."""
         scores = np.array([self._value(result.test_scores) for result in values])
-        failure = next((r.error for r in values if r.error is not None), None)
+        failure = next((e for r in values if (e := r.error or r.score_error)), None)
         # A number as error_score is for cv_results_: it must not promote who failed.
         finite = failure is None and bool(np.isfinite(scores).all())
         n = len(scores)
@@ -107,5 +107,5 @@ class CrossValidation:
 
     def _value(self, scores: Any) -> float:
         if isinstance(scores, dict):
-            scores = scores.get(self._metric, next(iter(scores.values())))
+            scores = scores.get(self._metric, next(iter(scores.values()), math.nan))
         return float(scores)

@@ -123,8 +123,8 @@ class FoldResult:
         Seconds.
     cost : float
         Resource that was spent.
-    error : str or None
-        Traceback, if training failed.
+    error, score_error : str or None
+        Traceback, if training failed, or scoring.
     """
 
     test_scores: Any
@@ -133,6 +133,7 @@ class FoldResult:
     score_time: float
     cost: float = 0.0
     error: str | None = None
+    score_error: str | None = None
 
 
 def run_fold(context: FoldContext, task: FoldTask) -> FoldResult:
@@ -210,7 +211,7 @@ def _train_and_score(
             else:
                 assert paused.state is not None
                 model = _wake(context, paused.state)
-            before = model.resource
+            before = model.resource if model.continues else 0
             resource.advance(model, data, task.stop)
         cost = model.resource - before
         goes_on = task.resumable and resource.continues and not model.stopped
@@ -225,17 +226,38 @@ def _train_and_score(
 
     begin = time.perf_counter()
     X_test, y_test = _sklearn.safe_split(estimator, context.X, context.y, test, train)
-    test_scores = _scores(context, fitted, X_test, y_test, test)
+    test_scores, score_error = _scores(context, fitted, X_test, y_test, test)
     score_time = time.perf_counter() - begin
     train_scores = None
     if context.return_train_score:
-        train_scores = _scores(context, fitted, X_train, y_train, train)
-    return FoldResult(test_scores, train_scores, fit_time, score_time, cost), state
+        train_scores, _ = _scores(context, fitted, X_train, y_train, train)
+    return (
+        FoldResult(
+            test_scores, train_scores, fit_time, score_time, cost, score_error=score_error
+        ),
+        state,
+    )
 
 
-def _scores(context: FoldContext, fitted: Any, X: Any, y: Any, rows: Any) -> Any:
+def _scores(
+    context: FoldContext, fitted: Any, X: Any, y: Any, rows: Any
+) -> tuple[Any, str | None]:
+    """Return the scores, and the traceback of a scorer that raised."""
     params = _sklearn.check_method_params(context.X, context.score_params, rows)
-    return _sklearn.score(fitted, X, y, context.scorer, params, context.error_score)
+    error: str | None = None
+
+    def scorer(*args: Any, **kwargs: Any) -> Any:
+        nonlocal error
+        try:
+            return context.scorer(*args, **kwargs)
+        except Exception:
+            error = format_exc()
+            raise
+
+    # scikit-learn knows a scorer of several metrics by its class; it notes errors itself.
+    used = context.scorer if hasattr(context.scorer, "_scorers") else scorer
+    scores = _sklearn.score(fitted, X, y, used, params, context.error_score)
+    return scores, error
 
 
 def _failure(context: FoldContext, fit_time: float, cost: float) -> FoldResult:

@@ -63,7 +63,7 @@ def resource_for(name: str | None, estimator: Any, *, seed: int) -> Resource:
 
 def _epochs(estimator: Any) -> Resource:
     if isinstance(estimator, Pipeline):
-        return PipelineResource(_epochs(last_step(estimator)))
+        return PipelineResource(_epochs(last_step(estimator)), step=estimator.steps[-1][0])
     skorch = sys.modules.get("skorch")
     if skorch is not None and isinstance(estimator, skorch.NeuralNet):
         from sk_hpo.evaluation.skorch import SkorchEpochs
@@ -107,6 +107,6 @@ def _instead(estimator: Any) -> str:
     integers = sorted(
         name
         for name, value in estimator.get_params().items()
-        if _is_integer(value) and value >= 1 and not name.endswith(("n_jobs", "verbose"))
+        if _is_integer(value) and name.endswith(("n_estimators", "max_iter"))
     )
     return f"resource may be {', '.join(map(repr, ['n_samples', *integers]))}"

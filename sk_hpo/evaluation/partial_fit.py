@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
@@ -43,6 +44,14 @@ def check_trains_in_epochs(estimator: Any) -> None:
     kind = type(estimator).__name__
     if not hasattr(estimator, "partial_fit"):
         raise ValueError(f"{kind} cannot train in epochs: {estimator!r} has no partial_fit")
+    skorch = sys.modules.get("skorch")
+    if skorch is not None and any(
+        isinstance(value, skorch.NeuralNet) for value in estimator.get_params().values()
+    ):
+        raise ValueError(
+            f"{kind} cannot train in epochs: the partial_fit of the skorch net in it begins"
+            " a new training at each call"
+        )
     if estimator.get_params().get("early_stopping"):
         raise ValueError(
             f"{kind} cannot train in epochs with early_stopping=True: its partial_fit does"
@@ -87,6 +96,7 @@ class PartialFitEpochs(PickledResource):
     """
 
     name = "epochs"
+    overrides = ("max_iter",)
 
     def limit(self, estimator: Any, n_train: int) -> int:
         """Return ``max_iter`` of the estimator.

@@ -42,11 +42,13 @@ class PickledResource(Resource):
 
     def pack(self, model: Model) -> bytes:
         """Return the pickled model."""
-        return dumps((model.estimator, model.resource, model.stopped, model.extra))
+        return dumps(model)
 
     def unpack(self, packed: bytes) -> Model:
         """Return a copy of the model that `pack` has seen."""
-        return Model(*pickle.loads(packed))
+        model = pickle.loads(packed)
+        assert isinstance(model, Model)
+        return model
 
     def finish(self, model: Model) -> Any:
         """Return the estimator, with the parameters that its user gave it."""

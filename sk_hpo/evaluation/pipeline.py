@@ -57,6 +57,8 @@ class PipelineResource(Resource):
         How the last step is trained.
     name : str, default=None
         What the user wrote, such as "clf__n_estimators"; by default the name of `inner`.
+    step : str, default=None
+        Name of the last step, for what is said of its parameters.
 
     Examples
     --------
@@ -74,11 +76,19 @@ class PipelineResource(Resource):
     28.0
     """
 
-    def __init__(self, inner: Resource, name: str | None = None) -> None:
+    def __init__(
+        self, inner: Resource, name: str | None = None, step: str | None = None
+    ) -> None:
         self.inner = inner
         self.name = inner.name if name is None else name
         self.parameter = None if inner.parameter is None else self.name
         self.continues = inner.continues
+        self.overrides = tuple(f"{step}__{parameter}" for parameter in inner.overrides)
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What the last step's resource is."""
+        return (type(self), *self.inner.kind)
 
     def limit(self, estimator: Any, n_train: int) -> int:
         """Return the limit of the last step."""
@@ -115,6 +125,7 @@ class PipelineResource(Resource):
         inner = self.inner.begin(last, inner_data, max_resources)
         return Model(
             estimator,
+            continues=inner.continues,
             extra={"inner": inner, "inner_data": inner_data, "data": data, "carry": None},
         )
 
@@ -156,7 +167,13 @@ class PipelineResource(Resource):
         extra = {
             "inner": inner, "inner_data": None, "carry": state["carry"], "Xt": state["Xt"]
         }  # fmt: skip
-        return Model(estimator, state["resource"], state["stopped"], extra)
+        return Model(
+            estimator,
+            resource=state["resource"],
+            continues=inner.continues,
+            stopped=state["stopped"],
+            extra=extra,
+        )
 
     def finish(self, model: Model) -> Any:
         """Return the fitted pipeline."""

@@ -17,7 +17,7 @@ _WIDTH = 80
 def announce(context: FoldContext, task: FoldTask) -> None:
     """Say that a fold begins, from ``verbose=10`` on."""
     if context.verbose > 9:
-        start = f"[CV{_progress(context, task)}] START {_params(task)}"
+        start = f"[CV{_progress(context, task)}] START {_params(context, task)}"
         print(start.ljust(_WIDTH, "."))
 
 
@@ -25,7 +25,8 @@ def tell(context: FoldContext, task: FoldTask, result: FoldResult) -> None:
     """Say what came of a fold: parameters from 2 on, scores from 3 on."""
     if context.verbose < 2:
         return
-    message = f"{_params(task)};" if task.params else ""
+    params = _params(context, task)
+    message = f"{params};" if params else ""
     if context.verbose > 2:
         message += _scores(result)
     message += f" total time={short_format_time(result.fit_time + result.score_time)}"
@@ -40,8 +41,11 @@ def _progress(context: FoldContext, task: FoldTask) -> str:
     return f"{text}; {task.trial + 1}/{task.n_trials}" if context.verbose > 9 else text
 
 
-def _params(task: FoldTask) -> str:
-    return ", ".join(f"{name}={task.params[name]}" for name in sorted(task.params))
+def _params(context: FoldContext, task: FoldTask) -> str:
+    shown = dict(task.params)
+    if context.max_resources > 1:
+        shown[context.resource.name] = task.stop
+    return ", ".join(f"{name}={shown[name]}" for name in sorted(shown))
 
 
 def _scores(result: FoldResult) -> str:

@@ -51,12 +51,16 @@ class Model:
         Whether its own early stopping ended the training; `advance` then does nothing.
     extra : dict
         What the resource needs besides the estimator to go on.
+    continues : bool, default=True
+        Whether training goes on where it stood; if not, every `Resource.advance` trains
+        from scratch and is paid in full.
     """
 
     estimator: Any
     resource: int = 0
     stopped: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+    continues: bool = True
 
 
 class Resource(ABC):
@@ -71,11 +75,21 @@ class Resource(ABC):
         scratch to the new resource, and costs are counted so.
     parameter : str or None
         The estimator's parameter that holds the resource, if there is one.
+    overrides : tuple of str
+        Parameters that training by this resource does not heed.
+    kind : tuple
+        Equal for resources that train alike.
     """
 
     name: str
     continues: bool = True
     parameter: str | None = None
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What the resource is."""
+        return (type(self), self.name, self.continues)
 
     @abstractmethod
     def limit(self, estimator: Any, n_train: int) -> int:

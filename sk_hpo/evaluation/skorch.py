@@ -71,6 +71,7 @@ class SkorchEpochs(Resource):
     private_files: bool = True
     name = "epochs"
     continues = True
+    overrides = ("max_epochs",)
 
     def limit(self, estimator: Any, n_train: int) -> int:
         """Return the net's own ``max_epochs``."""
@@ -153,7 +154,9 @@ class SkorchEpochs(Resource):
     def unpack(self, packed: bytes) -> Model:
         """Return the model that `pack` has seen; without CUDA, on the CPU."""
         net, rest = loads(packed)
-        model = Model(net, rest["resource"], rest["stopped"], rest["extra"])
+        model = Model(
+            net, resource=rest["resource"], stopped=rest["stopped"], extra=rest["extra"]
+        )
         if rest["files"] is not None:
             model.extra["directory"] = _Directory(rest["files"])
             _move(net, model.extra["directory"])

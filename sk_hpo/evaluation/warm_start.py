@@ -105,7 +105,8 @@ class WarmStart(PickledResource):
     def begin(self, estimator: Any, data: TrainingData, max_resources: int) -> Model:
         """Return an untrained model."""
         model = Model(estimator, extra={"top": max_resources, "asked": 0})
-        if self.continues and can_continue(self.name, estimator):
+        model.continues = self.continues and can_continue(self.name, estimator)
+        if model.continues:
             cumulative = model.extra["cumulative"] = self._cumulative(estimator)
             streams = _one_seed(estimator) if cumulative else shuffling_anew(estimator)
             borrow(model, warm_start=True, **streams)

@@ -7,12 +7,14 @@ long it queues and whatever happens to its arguments meanwhile.
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
+from traceback import format_exc
 from typing import Any
 
 import cloudpickle
@@ -28,8 +30,12 @@ _loaded: dict[str, Any] = {}
 
 
 def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """Run one call; what it runs in parallel itself, it runs in threads."""
-    with parallel_config(backend="threading"):
+    """Run one call; what it would run in parallel itself, it runs one by one.
+
+    The workers are busy with other calls, and one that waits for threads of its own while
+    it holds a lock that they want would wait forever.
+    """
+    with parallel_config(backend="sequential"):
         return function(*args)
 
 
@@ -42,7 +48,20 @@ def _in_process(path: str, payload: bytes) -> Any:
     function, args = cloudpickle.loads(payload)
     with warnings.catch_warnings():
         warnings.filters = filters
-        return _in_thread(function, context, *args)
+        try:
+            return _in_thread(function, context, *args)
+        except Exception as error:
+            if _travels(error):
+                raise
+            raise RuntimeError(f"{type(error).__name__}: {error}\n{format_exc()}") from None
+
+
+def _travels(error: Exception) -> bool:
+    """Whether an exception survives the way to another process; if not, it breaks the pool."""
+    try:
+        return type(pickle.loads(pickle.dumps(error))) is type(error)
+    except Exception:
+        return False
 
 
 class PoolExecutor(Executor):

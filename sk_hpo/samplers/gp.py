@@ -103,7 +103,9 @@ class GPSampler(Sampler):
         if self.acquisition not in ("log_ei", "ucb"):
             raise ValueError(f"acquisition must be 'log_ei' or 'ucb', not {self.acquisition!r}")
         if self.n_initial_points != "auto" and (
-            not isinstance(self.n_initial_points, int) or self.n_initial_points < 1
+            not isinstance(self.n_initial_points, int | np.integer)
+            or isinstance(self.n_initial_points, bool)
+            or self.n_initial_points < 1
         ):
             raise ValueError(
                 f"n_initial_points must be 'auto' or at least 1, not {self.n_initial_points!r}"

@@ -12,14 +12,18 @@ import shutil
 import tempfile
 import time
 from abc import abstractmethod
+from collections.abc import Iterator
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from sklearn import get_config
 
 from sk_hpo import _sklearn, loop
 from sk_hpo.evaluation.evaluator import CrossValidation
 from sk_hpo.evaluation.fold import FoldContext, train_whole
+from sk_hpo.evaluation.rng import seeded
 from sk_hpo.execution.choose import make_executor
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.schedulers.base import Scheduler
@@ -107,7 +111,12 @@ class SearchCV(_sklearn.BaseSearchCV):
             Whatever `fit` would raise before any training.
         """
         self._validate_params()
-        problem = pose(self, X, y, params)
+        if isinstance(self.cv, Iterator):
+            raise ValueError("cv is an iterator, which plan() would use up; give a list.")
+        search = copy(self)
+        search.cv = deepcopy(self.cv)  # it may hold a RandomState, which splits advance
+        with seeded(0):  # the plan depends on no seed
+            problem = pose(search, X, y, params, random_state=0)
         return self._plan(problem, self._make(problem))
 
     @_sklearn.fit_context(prefer_skip_nested_validation=False)
@@ -137,7 +146,7 @@ class SearchCV(_sklearn.BaseSearchCV):
             Before any training, if an argument is wrong; afterwards, if every candidate
             failed.
         """
-        problem = pose(self, X, y, params)
+        problem = pose(self, X, y, params, random_state=self.random_state)
         scheduler = self._make(problem)
         self._checked_cv_orig = problem.cv
         self.n_splits_ = len(problem.splits)
@@ -182,7 +191,7 @@ class SearchCV(_sklearn.BaseSearchCV):
         try:
             with make_executor(self.n_jobs, self.pre_dispatch) as executor:
                 context = FoldContext(
-                    estimator=self.estimator,
+                    estimator=problem.estimator,
                     X=problem.X,
                     y=problem.y,
                     splits=problem.splits,
@@ -197,7 +206,7 @@ class SearchCV(_sklearn.BaseSearchCV):
                     return_train_score=self.return_train_score,
                     error_score=self.error_score,
                     verbose=self.verbose,
-                    isolate=_isolation(executor.threaded, self.estimator),
+                    isolate=_isolation(executor.threaded, problem),
                     caller=self if heard else None,
                     config=get_config(),
                 )
@@ -205,7 +214,8 @@ class SearchCV(_sklearn.BaseSearchCV):
                 evaluator = CrossValidation(
                     context,
                     problem.space.params,
-                    problem.metric,
+                    # What a callable scorer calls its metrics is known when it has run.
+                    self.refit if isinstance(self.refit, str) else problem.metric,
                     n_trials=plan.n_candidates,
                     progress=progress if heard else None,
                 )
@@ -231,13 +241,15 @@ class SearchCV(_sklearn.BaseSearchCV):
         laddered = self._resource_name is not None
         parameter = problem.resource.parameter
         candidates = tables.candidates(table, problem.space.params, parameter)
-        results = self._format_results(
-            candidates,
-            self.n_splits_,
-            out,
-            tables.more_results(table) if laddered else None,
-        )
-        tables.rank(results)
+        with np.errstate(invalid="ignore"):  # the spread of infinite scores
+            results = self._format_results(
+                candidates,
+                self.n_splits_,
+                out,
+                tables.more_results(table) if laddered else None,
+            )
+        failed = np.array([row.outcome.failure is not None for row in table])
+        tables.rank(results, failed)
         first = out[0]["test_scores"]
         self.multimetric_ = isinstance(first, dict)
         metric = problem.metric
@@ -247,7 +259,6 @@ class SearchCV(_sklearn.BaseSearchCV):
         if self.refit or not self.multimetric_:
             if not callable(self.refit):
                 tables.check_any_succeeded(table, results, metric)
-            failed = [row.outcome.failure is not None for row in table]
             positions = tables.best_rows(results, metric, failed)
             among = tables.take(results, positions)
             best = self._select_best_index(self.refit, metric, among)
@@ -278,16 +289,23 @@ class SearchCV(_sklearn.BaseSearchCV):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
 
-def _isolation(threaded: bool, estimator: Any) -> Literal["process", "turns", "none"]:
+def _isolation(threaded: bool, problem: Problem) -> Literal["process", "turns", "none"]:
     """Return how folds keep the global random number generators apart.
 
-    torch draws from one generator per process, so nets that train in threads take turns.
-    Other estimators draw from their own ``random_state``.
+    torch and numpy have one global generator per process, so what may draw from it takes
+    turns in threads. scikit-learn's own estimators draw from their ``random_state``, which
+    `seeded_clone` has set, except for splitters, which it does not reach.
     """
     if not threaded:
         return "process"
-    parts = [estimator, *estimator.get_params(deep=True).values()]
-    modules = {
-        kind.__module__.partition(".")[0] for part in parts for kind in type(part).__mro__
-    }
-    return "turns" if modules & {"torch", "skorch"} else "none"
+    parts = [problem.estimator, *problem.space.objects()]
+    for part in parts:
+        if hasattr(part, "get_params") and not isinstance(part, type):
+            parts.extend(part.get_params(deep=True).values())
+    own = all(
+        type(part).__module__.partition(".")[0] in ("sklearn", "builtins", "numpy")
+        and not callable(getattr(part, "split", None))
+        for part in parts
+        if not isinstance(part, str)
+    )
+    return "none" if own else "turns"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -26,6 +27,8 @@ class Problem:
 
     Parameters
     ----------
+    estimator : estimator
+        An unfitted clone.
     X, y, fit_params, score_params
         As the evaluator takes them.
     cv : cross-validator
@@ -46,6 +49,7 @@ class Problem:
         From which everything random derives.
     """
 
+    estimator: Any
     X: Any
     y: Any
     fit_params: dict[str, Any]
@@ -73,7 +77,7 @@ class Problem:
         return max(map(len, self.classes)) if several else len(self.classes)
 
 
-def pose(search: Any, X: Any, y: Any, params: dict[str, Any]) -> Problem:
+def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, random_state: Any) -> Problem:
     """Return the problem that `search` is to solve, or raise before any training.
 
     Parameters
@@ -82,24 +86,24 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any]) -> Problem:
         Its constructor arguments.
     X, y, params
         The arguments of its ``fit``.
+    random_state : int, RandomState instance or None
+        Gives the seed; an instance advances.
     """
+    estimator = clone(search.estimator)
     space = Space(search.param_distributions, search.constraint)
-    space.check_names(valid_names(search.estimator, space.names))
+    space.check_names(valid_names(estimator, space.names))
     scorer, metric = search._get_scorers()
     X, y = indexable(X, y)
     params = _sklearn.check_method_params(X, params=params)
     routed = search._get_routed_params_for_fit(params)
-    classifier = is_classifier(search.estimator)
+    classifier = is_classifier(estimator)
     counts_classes = classifier and y is not None and search._resource_name is not None
     classes = _classes(y) if counts_classes else None
     cv = check_cv(search.cv, y, classifier=classifier)
-    seed = int(check_random_state(search.random_state).randint(np.iinfo(np.int32).max))
-    resource = resource_for(search._resource_name, search.estimator, seed=seed)
-    if resource.name in space.names:
-        raise ValueError(
-            f"Parameter {resource.name!r} is the resource: it cannot be searched as well."
-        )
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    resource = _resource(search._resource_name, estimator, space, seed)
     return Problem(
+        estimator=estimator,
         X=X,
         y=y,
         fit_params=routed.estimator.fit,
@@ -127,7 +131,37 @@ def _splits(cv: Any, X: Any, y: Any, params: dict[str, Any]) -> list[tuple[Any, 
         raise ValueError(
             "No fits were performed. Was the CV iterator empty? Were there no candidates?"
         )
-    return splits
+    return [tuple(map(_positions, split)) for split in splits]
+
+
+def _positions(rows: Any) -> Any:
+    """Return row numbers; a cv may give masks."""
+    array = np.asarray(rows)
+    return np.flatnonzero(array) if array.dtype == bool else rows
+
+
+def _resource(name: str | None, estimator: Any, space: Space, seed: int) -> Resource:
+    """Return the resource, the same for every candidate; ValueError if there is none."""
+    variants = [estimator]
+    if name is not None and isinstance(estimator, Pipeline):
+        last = estimator.steps[-1][0]
+        choices = [value for value in space.objects(last) if hasattr(value, "fit")]
+        variants = [clone(estimator).set_params(**{last: v}) for v in choices] or variants
+    resources = [resource_for(name, variant, seed=seed) for variant in variants]
+    if len({resource.kind for resource in resources}) > 1:
+        raise ValueError(
+            f"The candidates for the step {last!r} do not all train by {name!r} in the same"
+            f" way: {[v.steps[-1][1] for v in variants]}. Search over them in turn, or by"
+            " resource='n_samples'."
+        )
+    resource = resources[0]
+    for held in ([resource.name], *(r.overrides for r in resources)):
+        for parameter in set(held) & set(space.names):
+            raise ValueError(
+                f"Parameter {parameter!r} is set by the resource {resource.name!r}: it"
+                " cannot be searched as well."
+            )
+    return resource
 
 
 def _classes(y: Any) -> Any:

@@ -101,14 +101,21 @@ def candidates(
     ]
 
 
-def rank(results: dict[str, Any]) -> None:
-    """Rank rows whose mean is not finite last, infinities included, in place.
+def rank(results: dict[str, Any], failed: Any = False) -> None:
+    """Rank rows that failed, or whose mean is not finite, last; in place.
 
-    scikit-learn does so for NaN alone: a diverged candidate with a score of inf wins there.
+    Parameters
+    ----------
+    results : dict
+        ``cv_results_``. scikit-learn ranks NaN last, but a score of inf first, and a
+        number that stands for a failure (``error_score``) wherever it falls.
+    failed : ndarray of bool of shape (n_rows,), default=False
+        Which rows had a fold whose training failed.
     """
     for name in [name for name in results if name.startswith("rank_test_")]:
         mean = results[name.replace("rank_", "mean_", 1)]
-        ranks = rankdata(-np.where(np.isfinite(mean), mean, -np.inf), method="min")
+        usable = np.isfinite(mean) & ~np.asarray(failed)
+        ranks = rankdata(-np.where(usable, mean, -np.inf), method="min")
         results[name] = ranks.astype(np.int32)
 
 
@@ -119,7 +126,7 @@ def check_any_succeeded(table: Sequence[Row], results: dict[str, Any], metric: s
     fold, or was scored NaN or infinite.
     """
     mean = results[f"mean_test_{metric}"]
-    if np.isfinite(mean).any():
+    if (np.isfinite(mean) & [row.outcome.failure is None for row in table]).any():
         return
     causes = Counter(row.outcome.failure for row in table if row.outcome.failure)
     cause = f" The commonest cause:\n{causes.most_common(1)[0][0]}" if causes else ""
@@ -142,8 +149,9 @@ def best_rows(results: dict[str, Any], metric: str, failed: Any = False) -> Any:
     mean = results.get(f"mean_test_{metric}")
     usable = np.ones(len(resources), bool) if mean is None else np.isfinite(mean)
     usable &= ~np.asarray(failed)
-    top = resources[usable].max() if usable.any() else resources.max()
-    return np.flatnonzero(resources == top)
+    if not usable.any():
+        usable[:] = True
+    return np.flatnonzero(usable & (resources == resources[usable].max()))
 
 
 def take(results: dict[str, Any], positions: Any) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sk_hpo.space.distribution import describe
 from sk_hpo.trial import Config
 
@@ -46,7 +48,7 @@ def when(distribution: Any, /, **conditions: Any) -> When:
     ----------
     distribution : list or distribution
         What the parameter is drawn from while it exists.
-    **conditions : object, or list, tuple or set of objects
+    **conditions : object, or list, tuple, set, range or 1-d array of objects
         Name of another parameter of the same dict, and the value or values it must have.
         All must hold if there are several. The other parameter may be conditional too;
         while it does not exist, neither does this one. A list, tuple or set means *any
@@ -80,7 +82,9 @@ def when(distribution: Any, /, **conditions: Any) -> When:
 def _any_of(values: Any) -> tuple[Any, ...]:
     if isinstance(values, set | frozenset):
         return tuple(sorted(values, key=repr))
-    return tuple(values) if isinstance(values, list | tuple) else (values,)
+    if isinstance(values, np.ndarray) and values.ndim == 1:
+        return tuple(values.tolist())
+    return tuple(values) if isinstance(values, list | tuple | range) else (values,)
 
 
 @dataclass(frozen=True, slots=True)

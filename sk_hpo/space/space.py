@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -108,28 +109,41 @@ class Space:
             for clause in dimension.condition.clauses if dimension.condition else ():
                 seen = named.get(clause.dimension, frozenset())
                 named[clause.dimension] = seen | clause.codes
-        return self._count([None] * len(self.dimensions), 0, named)
+        return self._count(self._order, [None] * len(self.dimensions), named)
 
     def _count(
-        self, codes: list[float | int | None], start: int, named: dict[int, frozenset[int]]
+        self,
+        members: Sequence[int],
+        codes: list[float | int | None],
+        named: Mapping[int, frozenset[int]],
     ) -> float:
+        """Count the configs of some dimensions in topological order, given earlier codes."""
         product: float = 1
-        for step, i in enumerate(self._order[start:], start + 1):
-            codes[i] = None
-            if not self._active(i, codes):
+        for first, *rest in self._connected(members):
+            codes[first] = None
+            if not self._active(first, codes):
+                product *= self._count(rest, codes.copy(), named)
                 continue
-            if i not in named:
-                product *= self.dimensions[i].n_levels
-                continue
-            total: float = 0
-            for code in named[i]:
-                codes[i] = code
-                total += self._count(codes.copy(), step, named)
-            if others := self.dimensions[i].n_levels - len(named[i]):
-                codes[i] = None  # like any code that no condition names
-                total += others * self._count(codes.copy(), step, named)
-            return product * total
+            others = self.dimensions[first].n_levels - len(named.get(first, ()))
+            # Without a code, it is like any code that no condition names.
+            total = others * self._count(rest, codes.copy(), named) if others else 0
+            for code in named.get(first, ()):
+                codes[first] = code
+                total += self._count(rest, codes.copy(), named)
+            product *= total
         return product
+
+    def _connected(self, members: Sequence[int]) -> list[list[int]]:
+        """Split dimensions into groups that no condition connects, each in its order."""
+        groups: list[list[int]] = []
+        for i in members:
+            condition = self.dimensions[i].condition
+            parents = {clause.dimension for clause in condition.clauses} if condition else set()
+            joined = [group for group in groups if parents & set(group)]
+            groups = [group for group in groups if group not in joined]
+            groups.append([*chain.from_iterable(joined), i])
+        position = {i: n for n, i in enumerate(members)}
+        return [sorted(group, key=position.__getitem__) for group in groups]
 
     @cached_property
     def size(self) -> float:
@@ -140,6 +154,16 @@ class Space:
         if self.constraint is None or self.combinations > MAX_ENUMERATED:
             return self.combinations
         return sum(1 for _ in self.enumerate())
+
+    def objects(self, name: str | None = None) -> list[Any]:
+        """Return the values of the categorical parameters, or of the one of that `name`."""
+        return [
+            dimension.value(code)
+            for dimension in self.dimensions
+            if dimension.kind == "categorical" and dimension.name != HIDDEN
+            if name in (None, dimension.name)
+            for code in range(int(dimension.n_levels))
+        ]
 
     def sample(self, rng: np.random.Generator) -> Config:
         """Draw a config that the constraint accepts.

@@ -96,6 +96,24 @@ class TestLoky(ExecutorContract):
         assert threads == max(1, joblib.cpu_count() // 2)
 
 
+class Unpicklable(Exception):
+    def __init__(self, one, two):
+        super().__init__("only one argument travels")
+
+
+def test_an_exception_that_cannot_travel_is_told_and_the_pool_lives():
+    def fail(context):
+        raise Unpicklable(1, 2)
+
+    with make_executor(2) as executor:
+        executor.share(1)
+        executor.submit(0, fail)
+        with pytest.raises(RuntimeError, match="(?s)Unpicklable: only one argument.*in fail"):
+            executor.wait()[0].result()
+        executor.submit(1, add, 1)
+        assert executor.wait()[0].result() == 2
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 class TestProcesses(ExecutorContract):
     def make(self):
@@ -150,12 +168,12 @@ def test_parallel_config_gives_the_number_of_jobs():
 def test_a_search_inside_a_worker_does_not_start_more_processes():
     def inner(context):
         with make_executor(2) as executor:
-            return type(executor).__name__, getattr(executor, "threaded", None)
+            return type(executor).__name__
 
     with make_executor(2) as executor:
         executor.share(None)
         executor.submit(0, inner)
-        assert executor.wait()[0].result() == ("PoolExecutor", True)
+        assert executor.wait()[0].result() == "SerialExecutor"
 
 
 def test_shared_objects_keep_values_order_and_layout(tmp_path):

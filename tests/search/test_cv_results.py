@@ -27,15 +27,16 @@ def scores_of(results: dict[str, Any]) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("kind", ALL)
+MULTI = {"scoring": ["accuracy", "f1_macro"], "refit": "f1_macro", "return_train_score": True}
+
+
 @pytest.mark.parametrize(
-    "options",
+    ("kind", "options"),
     [
-        {},
-        {"return_train_score": True},
-        {"scoring": ["accuracy", "f1_macro"], "refit": "f1_macro", "return_train_score": True},
+        *[(kind, {}) for kind in ALL],
+        *[(kind, {"return_train_score": True}) for kind in ("random", "samples")],
+        *[(kind, MULTI) for kind in ("random", "bayes", "epochs")],
     ],
-    ids=["plain", "train", "multi"],
 )
 def test_keys_and_types_are_scikit_learns(kind: str, options: dict[str, Any]) -> None:
     ours = make(kind, **options).fit(X, y).cv_results_
@@ -220,8 +221,10 @@ def test_a_rung_of_samples_is_trained_on_that_many_rows_and_refit_on_all() -> No
         np.testing.assert_array_equal(results[key][top], expected, err_msg=key)
 
 
-@pytest.mark.parametrize("kind", HALVING)
-@pytest.mark.parametrize("refit", [True, "f1_macro", False])
+@pytest.mark.parametrize(
+    ("kind", "refit"),
+    [*[(kind, True) for kind in HALVING], ("epochs", "f1_macro"), ("samples", False)],
+)
 def test_the_best_is_of_the_highest_resource_reached(kind: str, refit: Any) -> None:
     multi = {"scoring": ["accuracy", "f1_macro"]} if refit is not True else {}
     search = make(kind, space=WIDE, refit=refit, **multi).fit(X, y)
@@ -324,3 +327,27 @@ def test_multimetric_ranks_and_std_come_from_the_splits() -> None:
         splits = np.array([results[f"split{i}_test_{metric}"] for i in range(3)])
         np.testing.assert_allclose(results[f"mean_test_{metric}"], splits.mean(axis=0))
         np.testing.assert_allclose(results[f"std_test_{metric}"], splits.std(axis=0))
+
+
+@pytest.mark.parametrize("scoring", ["dict", "callable"])
+@pytest.mark.parametrize("kind", ["epochs", "samples", "bayes"])
+def test_the_search_steers_by_the_metric_of_refit(kind: str, scoring: str) -> None:
+    """Not by the first one, which here asks for the opposite."""
+    metrics = {"wrong": lambda e, X, y: e.alpha, "right": lambda e, X, y: -e.alpha}
+    scorer = {
+        "dict": metrics,
+        "callable": lambda e, X, y: {name: m(e, X, y) for name, m in metrics.items()},
+    }[scoring]
+    options: dict[str, Any] = {"n_iter": 12} if kind == "bayes" else {}
+    space = {"alpha": uniform(0.1, 0.9)}
+    search = make(kind, space=space, scoring=scorer, refit="right", **options).fit(X, y)
+    alphas = np.array([params["alpha"] for params in search.cv_results_["params"]])
+    if kind == "bayes":
+        assert np.median(alphas[6:]) < np.median(alphas[:3])
+    assert search.best_params_["alpha"] == alphas.min()
+
+
+def test_metrics_without_a_name_for_refit_are_an_error() -> None:
+    for scorer in (lambda e, X, y: {}, lambda e, X, y: {"a": 1.0}):
+        with pytest.raises(ValueError, match="For multi-metric scoring, the parameter refit"):
+            make("epochs", scoring=scorer).fit(X, y)

@@ -26,7 +26,6 @@ def instances() -> list[Any]:
             Pipeline([pca, ("lr", LogisticRegression())]), {"lr__C": [0.1, 1.0]}, **FLAT
         ),
         BayesSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, **FLAT),
-        BayesSearchCV(Pipeline([pca, ("ridge", Ridge())]), {"ridge__alpha": [0.1, 1]}, **FLAT),
         HalvingHyperbandSearchCV(
             SGDRegressor(random_state=0), {"alpha": [1e-4, 1e-2]}, **RUNGS
         ),

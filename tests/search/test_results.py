@@ -63,7 +63,7 @@ def test_rows_stand_bracket_by_bracket_and_rung_by_rung():
     ("resources", "scores", "expected"),
     [
         ([1, 1, 3, 9], [0.9, 0.8, 0.7, 0.1], [3]),
-        ([1, 9, 9], [0.9, np.nan, 0.1], [1, 2]),
+        ([1, 9, 9], [0.9, np.nan, 0.1], [2]),
         ([1, 3, 9], [0.9, 0.2, np.nan], [1]),
         ([1, 3, 9], [0.9, 0.2, np.inf], [1]),
         ([1, 3], [np.nan, np.nan], [1]),
