@@ -70,7 +70,7 @@ class Recorder(Callback):
         self.log = log
 
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
-        where = [int(round(float(row[0][0]) * 64)) for row in dataset_train]
+        where = [round(float(row[0][0]) * 64) for row in dataset_train]
         write(self.log, candidate=net.lr, rows=where, epoch=len(net.history))
 
 

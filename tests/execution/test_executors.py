@@ -108,7 +108,7 @@ def test_an_exception_that_cannot_travel_is_told_and_the_pool_lives():
     with make_executor(2) as executor:
         executor.share(1)
         executor.submit(0, fail)
-        with pytest.raises(RuntimeError, match="(?s)Unpicklable: only one argument.*in fail"):
+        with pytest.raises(RuntimeError, match=r"(?s)Unpicklable: only one argument.*in fail"):
             executor.wait()[0].result()
         executor.submit(1, add, 1)
         assert executor.wait()[0].result() == 2

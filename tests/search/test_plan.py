@@ -157,7 +157,7 @@ def test_a_plan_does_not_draw_the_folds():
             search = RandomSearchCV(SGDClassifier(), ALPHA, cv=splitter, random_state=state)
             for _ in range(plans):
                 search.plan(X, y)
-            drawn.append(list(splitter.split(X))[0][0].tolist())
+            drawn.append(next(iter(splitter.split(X)))[0].tolist())
     assert drawn[:2] == drawn[2:]
 
 

@@ -343,3 +343,11 @@ def test_copies(copy):
         assert copy(space).sample(np.random.default_rng(seed)) == config
         assert copy(space).params(config) == space.params(config)
     assert repr(Space({"b": [1], "a": [2]})) == "Space(a, b)"
+
+
+def test_many_independent_conditions_are_counted_without_trying_them_all():
+    pairs = {}
+    for i in range(30):
+        pairs[f"p{i}"] = ["a", "b", "c"]
+        pairs[f"c{i}"] = when([1, 2, 3, 4], **{f"p{i}": "a"})
+    assert Space(pairs).combinations == (4 + 1 + 1) ** 30

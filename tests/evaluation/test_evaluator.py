@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.stats import sem
+
+from sk_hpo.evaluation.evaluator import CrossValidation
+from sk_hpo.evaluation.fold import FoldResult, paused_path, run_fold
+from sk_hpo.trial import Job
+
+JOB = Job(trial=3, config=(0.5, 1), start=1, stop=3, bracket=1, rung=1, resumable=True)
+
+
+def evaluator(folder=None, metric="score", progress=None, n_splits=3):
+    context = SimpleNamespace(splits=[None] * n_splits, folder=folder)
+    return CrossValidation(context, lambda config: {"C": config[0]}, metric, 17, progress)
+
+
+def result(score, error=None, cost=2.0):
+    return FoldResult(score, None, 0.1, 0.1, cost, error)
+
+
+def test_a_job_is_one_call_per_fold():
+    calls = evaluator().calls(JOB)
+    assert [function for function, _ in calls] == [run_fold] * 3
+    tasks = [arguments[0] for _, arguments in calls]
+    assert [task.fold for task in tasks] == [0, 1, 2]
+    for task in tasks:
+        assert (task.trial, task.start, task.stop, task.resumable) == (3, 1, 3, True)
+        assert (task.params, task.n_trials, task.callbacks) == ({"C": 0.5}, 17, None)
+
+
+def test_the_outcome_is_mean_and_standard_error():
+    scores = [0.25, 0.5, 0.9]
+    outcome = evaluator().outcome(JOB, [result(score) for score in scores])
+    assert outcome.score == np.mean(scores)
+    assert outcome.standard_error == pytest.approx(sem(scores))
+    assert outcome.cost == 6
+    assert outcome.failure is None
+    assert [fold.test_scores for fold in outcome.folds] == scores
+    assert math.isnan(evaluator(n_splits=1).outcome(JOB, [result(1.0)]).standard_error)
+
+
+@pytest.mark.parametrize(("metric", "expected"), [("b", 0.5), ("a", 2.0), ("score", 2.0)])
+def test_of_several_metrics_one_is_taken(metric, expected):
+    values = [result({"a": 2.0, "b": 0.5})] * 3
+    assert evaluator(metric=metric).outcome(JOB, values).score == expected
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_one_fold_that_is_not_finite_fails_the_trial(bad):
+    outcome = evaluator().outcome(JOB, [result(0.5), result(bad), result(0.5)])
+    assert outcome.failed
+    assert math.isnan(outcome.score)
+    assert math.isnan(outcome.standard_error)
+    assert outcome.cost == 6
+
+
+def test_an_error_is_a_failure_whatever_error_score_is():
+    values = [result(0.5), result(1.0, "first", 1.0), result(1.0, "second", 0.0)]
+    outcome = evaluator().outcome(JOB, values)
+    assert outcome.failed
+    assert outcome.failure == "first"
+    assert outcome.cost == 3
+    assert [fold.test_scores for fold in outcome.folds] == [0.5, 1.0, 1.0]
+
+
+def test_release_deletes_the_paused_models_of_those_trials(tmp_path):
+    for trial in (1, 11, 3):
+        for fold in range(3):
+            paused_path(tmp_path, trial, fold).touch()
+    paused_path(tmp_path, 1, 2).unlink()  # one that never paused
+    evaluator(tmp_path).release([1, 3, 99])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["11-0", "11-1", "11-2"]
+
+
+class Notes:
+    def __init__(self):
+        self.notes = []
+
+    def fold(self, job, fold):
+        self.notes.append(("fold", job.trial, fold))
+        return f"leaf {fold}"
+
+    def told(self, job, outcome):
+        self.notes.append(("told", job.trial, outcome.score))
+
+
+def test_progress_hears_of_every_fold_and_every_job():
+    notes = Notes()
+    cross_validation = evaluator(progress=notes)
+    calls = cross_validation.calls(JOB)
+    assert [arguments[0].callbacks for _, arguments in calls] == ["leaf 0", "leaf 1", "leaf 2"]
+    cross_validation.outcome(JOB, [result(0.5)] * 3)
+    assert notes.notes == [("fold", 3, 0), ("fold", 3, 1), ("fold", 3, 2), ("told", 3, 0.5)]
