@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sk_hpo.rungs import Rung
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.schedulers.base import DONE, WAIT, Scheduler, Signal
-from sk_hpo.schedulers.ledger import Ledger
+from sk_hpo.schedulers.history import History
 from sk_hpo.trial import Job, Outcome
 
 __all__ = ["FlatScheduler"]
@@ -51,24 +51,24 @@ class FlatScheduler(Scheduler):
         self.n_trials = n_trials
         self.batch = batch
         self.resource = resource
-        self._ledger = Ledger()
-        self.trials = self._ledger.trials
+        self._history = History()
+        self.trials = self._history.trials
         self._ready: deque[int] = deque()
         self._exhausted = False
 
     def ask(self) -> Job | Signal:
         """Return the next trial's job; WAIT while a batch is out; DONE when all are told."""
-        waits = self.sampler.uses_history and self._ledger.outstanding
+        waits = self.sampler.uses_history and self._history.outstanding
         if not (self._ready or self._exhausted or waits):
             self._suggest()
         if self._ready:
             trial = self.trials[self._ready.popleft()]
-            return self._ledger.issue(Job(trial.id, trial.config, 0, self.resource))
-        return WAIT if self._ledger.outstanding else DONE
+            return self._history.issue(Job(trial.id, trial.config, 0, self.resource))
+        return WAIT if self._history.outstanding else DONE
 
     def tell(self, job: Job, outcome: Outcome) -> Iterable[int]:
         """Record an outcome; the trial retires. ValueError if `job` is not outstanding."""
-        self._ledger.record(job, outcome)
+        self._history.record(job, outcome)
         return (job.trial,)
 
     def plan(self) -> list[Rung]:
@@ -84,7 +84,7 @@ class FlatScheduler(Scheduler):
         n = min(chunk, self.n_trials - len(self.trials))
         if n:
             configs = self.sampler.suggest(self.trials, n)
-            self._ready.extend(self._ledger.enrol(configs))
+            self._ready.extend(self._history.enrol(configs))
             self._exhausted = len(configs) < n
         else:
             self._exhausted = True

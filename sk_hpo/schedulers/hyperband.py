@@ -17,7 +17,7 @@ from itertools import groupby
 from sk_hpo.rungs import Bracket, Rung
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.schedulers.base import DONE, WAIT, Scheduler, Signal
-from sk_hpo.schedulers.ledger import Ledger
+from sk_hpo.schedulers.history import History
 from sk_hpo.trial import Job, Outcome
 
 __all__ = ["HyperbandScheduler", "Standing"]
@@ -59,8 +59,8 @@ class HyperbandScheduler(Scheduler):
         self.sampler = sampler
         self._planned = [list(group) for _, group in groupby(rungs, lambda r: r.bracket)]
         _check(self._planned)
-        self._ledger = Ledger()
-        self.trials = self._ledger.trials
+        self._history = History()
+        self.trials = self._history.trials
         self._next = 0  # position in _planned of the bracket to be opened next
         self._brackets: list[Bracket] = []
         self._bracket_of: dict[int, int] = {}  # trial -> position in _brackets
@@ -83,7 +83,7 @@ class HyperbandScheduler(Scheduler):
                 break
             self._open()
         if not self._ready:
-            return WAIT if self._ledger.outstanding else DONE
+            return WAIT if self._history.outstanding else DONE
         position = self._ready[0]
         queue = self._queues[position]
         trial = self.trials[queue.popleft()]
@@ -91,7 +91,7 @@ class HyperbandScheduler(Scheduler):
             heappop(self._ready)
         bracket = self._brackets[position]
         rung = bracket.rung
-        return self._ledger.issue(
+        return self._history.issue(
             Job(
                 trial=trial.id,
                 config=trial.config,
@@ -117,7 +117,7 @@ class HyperbandScheduler(Scheduler):
             A failed trial and one at the top rung at once; on a completed rung, those
             that were not promoted.
         """
-        self._ledger.record(job, outcome)
+        self._history.record(job, outcome)
         position = self._bracket_of[job.trial]
         bracket = self._brackets[position]
         verdict = bracket.tell(job.trial, outcome.score)
@@ -148,7 +148,7 @@ class HyperbandScheduler(Scheduler):
         if not configs:
             self._next = len(self._planned)  # the space is exhausted for later ones too
             return
-        trials = self._ledger.enrol(configs, rungs[0].bracket)
+        trials = self._history.enrol(configs, rungs[0].bracket)
         position = len(self._brackets)
         self._brackets.append(Bracket(rungs, trials))
         self._bracket_of.update(dict.fromkeys(trials, position))

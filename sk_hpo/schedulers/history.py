@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from sk_hpo.trial import Config, Job, Outcome, Trial
 
-__all__ = ["Ledger"]
+__all__ = ["History"]
 
 
-class Ledger:
+class History:
     """The history of a scheduler.
 
     Attributes
