@@ -35,7 +35,7 @@ def _notes(data: TrainingData, complaint: str) -> Iterator[str]:
         )
     of_y = _dtypes(data.y)
     if "float64" in of_y:
-        yield "y is float64, but outputs of torch modules are float32 by default: cast y."
+        yield "y is float64: losses of classifiers want int64, those of regressors float32."
     if odd := sorted(d for d in of_y if "int" in d and d != "int64"):
         yield f"y is {odd[0]}: losses of classifiers want int64, those of regressors float32."
     if "int64" in of_y and "can't be cast" in complaint:

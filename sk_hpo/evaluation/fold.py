@@ -15,16 +15,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path
 from traceback import format_exc
 from typing import Any, Literal
 
 import numpy as np
+from joblib import parallel_config
 from sklearn import config_context
 from sklearn.base import clone
 
 from sk_hpo import _sklearn
 from sk_hpo.evaluation import report, rng
+from sk_hpo.evaluation.checkpoints import private_checkpoints
 from sk_hpo.evaluation.resources import Model, Resource, TrainingData
 
 __all__ = ["FoldContext", "FoldResult", "FoldTask", "run_fold", "train_whole"]
@@ -162,13 +165,26 @@ def train_whole(
     data = TrainingData(context.X, context.y, context.fit_params, context.classes)
     kind = context.resource.refitting()
     to = kind.for_refit(resource, _sklearn.num_samples(context.X))
-    with rng.seeded(_seed(context.seed, trial, len(context.splits))):
+    with _own_generators(), rng.seeded(_seed(context.seed, trial, len(context.splits))):
         with _sklearn.callback_task(
             callbacks, context.caller, estimator, data.X, data.y, data.fit_params
         ):
             model = kind.begin(estimator, data, max(to, context.max_resources))
             kind.advance(model, data, to)
         return kind.finish(model)
+
+
+@contextmanager
+def _own_generators() -> Iterator[None]:
+    """Take turns with other threads, of this search or of one beside it.
+
+    Within a turn nothing runs in threads, which would wait for theirs.
+    """
+    if threading.current_thread() is threading.main_thread():
+        yield
+    else:
+        with _TURN, parallel_config(backend="sequential"):
+            yield
 
 
 @contextmanager
@@ -181,7 +197,7 @@ def _surroundings(context: FoldContext, seed: int) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(config_context(**context.config))
         if context.isolate == "turns":
-            stack.enter_context(_TURN)
+            stack.enter_context(_own_generators())
         if context.isolate != "none":
             stack.enter_context(rng.seeded(seed))
             if torch := sys.modules.get("torch"):
@@ -203,9 +219,10 @@ def _train_and_score(
         X_train, y_train = _sklearn.safe_split(estimator, context.X, context.y, train)
         fit_params = _sklearn.check_method_params(context.X, context.fit_params, train)
         data = TrainingData(X_train, y_train, fit_params, context.classes)
-        with _sklearn.callback_task(
+        listening = _sklearn.callback_task(
             task.callbacks, context.caller, estimator, X_train, y_train, fit_params
-        ):
+        )
+        with private_checkpoints(estimator), listening:
             if paused is None:
                 model = resource.begin(estimator, data, context.max_resources)
             else:
@@ -246,6 +263,7 @@ def _scores(
     params = _sklearn.check_method_params(context.X, context.score_params, rows)
     error: str | None = None
 
+    @wraps(context.scorer)
     def scorer(*args: Any, **kwargs: Any) -> Any:
         nonlocal error
         try:

@@ -107,6 +107,6 @@ def _instead(estimator: Any) -> str:
     integers = sorted(
         name
         for name, value in estimator.get_params().items()
-        if _is_integer(value) and name.endswith(("n_estimators", "max_iter"))
+        if _is_integer(value) and value >= 1 and name.endswith(("n_estimators", "max_iter"))
     )
     return f"resource may be {', '.join(map(repr, ['n_samples', *integers]))}"

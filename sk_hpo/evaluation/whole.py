@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sk_hpo.evaluation.dtype_hints import dtype_hints
 from sk_hpo.evaluation.interrupt import fit_noticing_interrupt
 from sk_hpo.evaluation.resources import Model, Resource, TrainingData
 
@@ -12,7 +13,8 @@ __all__ = ["Whole", "fit"]
 
 def fit(estimator: Any, data: TrainingData) -> Any:
     """Fit `estimator` on `data` as a user would, and return it."""
-    return fit_noticing_interrupt(estimator, data.X, data.y, **data.fit_params)
+    with dtype_hints(data):
+        return fit_noticing_interrupt(estimator, data.X, data.y, **data.fit_params)
 
 
 class Whole(Resource):

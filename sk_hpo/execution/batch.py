@@ -7,6 +7,8 @@ registered.
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +19,16 @@ from sk_hpo.execution.base import Done, Executor
 __all__ = ["BatchExecutor"]
 
 
-def _call(context: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    return function(context, *args)
+def _call(
+    home: tuple[int, list[Any]], context: Any, function: Callable[..., Any], args: Any
+) -> Any:
+    """Run one call; in another process, with the warning filters of the driver."""
+    driver, filters = home
+    if os.getpid() == driver:
+        return function(context, *args)
+    with warnings.catch_warnings():
+        warnings.filters = filters
+        return function(context, *args)
 
 
 class BatchExecutor(Executor):
@@ -53,8 +63,9 @@ class BatchExecutor(Executor):
         queue, self._queue = self._queue, []
         if not queue:
             return []
+        home = (os.getpid(), list(warnings.filters))
         values = self._parallel(
-            delayed(_call)(self._context, function, args) for _, function, args in queue
+            delayed(_call)(home, self._context, function, args) for _, function, args in queue
         )
         return [Done(key, value) for (key, _, _), value in zip(queue, values, strict=True)]
 

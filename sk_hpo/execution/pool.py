@@ -47,7 +47,7 @@ def _in_process(path: str, payload: bytes) -> Any:
     context, filters = _loaded[path]
     function, args = cloudpickle.loads(payload)
     with warnings.catch_warnings():
-        warnings.filters = filters
+        warnings.filters = list(filters)
         try:
             return _in_thread(function, context, *args)
         except Exception as error:

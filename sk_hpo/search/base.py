@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -206,7 +207,7 @@ class SearchCV(_sklearn.BaseSearchCV):
                     return_train_score=self.return_train_score,
                     error_score=self.error_score,
                     verbose=self.verbose,
-                    isolate=_isolation(executor.threaded, problem),
+                    isolate=_isolation(executor.threaded or _in_a_thread(), problem),
                     caller=self if heard else None,
                     config=get_config(),
                 )
@@ -281,12 +282,26 @@ class SearchCV(_sklearn.BaseSearchCV):
         """Train the best candidate on all rows for the resource that was selected."""
         task = root.subcontext(task_name="refit-with-best-params")
         begin = time.time()
-        self.best_estimator_ = train_whole(
-            context, self._best_params, self._best_row.trial.id, self._best_row.resource, task
-        )
+        best = self._best_row
+        try:
+            self.best_estimator_ = train_whole(
+                context, self._best_params, best.trial.id, best.resource, task
+            )
+        except Exception as error:
+            error.add_note(
+                "The search is complete (cv_results_ and best_params_ are set); only the"
+                f" refit of the best candidate on all {_sklearn.num_samples(context.X)} rows"
+                " failed. A schedule that is counted in batches must allow for all rows."
+            )
+            raise
         self.refit_time_ = time.time() - begin
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def _in_a_thread() -> bool:
+    """Whether other searches may run beside this one."""
+    return threading.current_thread() is not threading.main_thread()
 
 
 def _isolation(threaded: bool, problem: Problem) -> Literal["process", "turns", "none"]:

@@ -7,6 +7,7 @@ decisions in `sk_hpo.schedulers.hyperband`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from sk_hpo.schedulers.hyperband import HyperbandScheduler
 from sk_hpo.search import results as tables
 from sk_hpo.search.base import SearchCV
 from sk_hpo.search.document import documented
+from sk_hpo.search.plan import Plan
 from sk_hpo.search.problem import Problem
 
 __all__ = ["HalvingHyperbandSearchCV"]
@@ -70,7 +72,9 @@ class HalvingHyperbandSearchCV(SearchCV):
     ----------
     cv_results_ : dict of numpy (masked) ndarrays
         As in scikit-learn, with a row per candidate and rung and the columns ``trial``,
-        ``bracket``, ``iter`` (rung within the bracket) and ``n_resources``.
+        ``bracket``, ``iter`` (rung within the bracket) and ``n_resources`` (the rung's
+        resource; a candidate that stopped early used less). Ranks compare the rows of all
+        rungs, so that the best, which is of the highest rung, need not have rank 1.
     n_resources_, n_candidates_ : list of int
         Resource and number of candidates of each rung, bracket by bracket.
     brackets_ : list of tuple of Standing
@@ -86,7 +90,7 @@ class HalvingHyperbandSearchCV(SearchCV):
     -----
     ``best_*`` are chosen among the candidates at the highest resource that was reached; a
     callable `refit` gets `cv_results_` cut to these rows. The refit trains on all of X for
-    that resource. `cv` must give the same folds at each call: with ``shuffle=True`` it
+    that resource. ``verbose=1`` prints the plan. `cv` must give the same folds at each call: with ``shuffle=True`` it
     needs a `random_state`.
 
     Examples
@@ -108,7 +112,7 @@ class HalvingHyperbandSearchCV(SearchCV):
           1    0            5           3
           1    1            1           9
           2    0            3           9
-    17 candidates, 3 folds, 66 fits; cost: 207 epochs
+    17 candidates, 3 folds, 66 fits; cost: 207 epochs, survivors go on
     >>> bool(search.fit(X, y).best_score_ > 0.9)
     True
     """
@@ -194,6 +198,20 @@ class HalvingHyperbandSearchCV(SearchCV):
             *self._limits(problem), self.factor, self.brackets, self.hyperband_iterations
         )
         return HyperbandScheduler(sampler, rungs)
+
+    def _plan(self, problem: Problem, scheduler: Scheduler) -> Plan:
+        plan = super()._plan(problem, scheduler)
+        rungs = hyperband_rungs(
+            *self._limits(problem), self.factor, self.brackets, self.hyperband_iterations
+        )
+        wanted = sum(rung.n_trials for rung in rungs if rung.rung == 0)
+        if plan.n_candidates == wanted:
+            return plan
+        note = (
+            f"The space has only {problem.space.size} configurations for the {wanted} that"
+            " these brackets ask for: later ones are smaller or left out."
+        )
+        return replace(plan, note=note)
 
     def _describe(
         self, problem: Problem, scheduler: Scheduler, table: list[tables.Row]

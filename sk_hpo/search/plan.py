@@ -28,12 +28,15 @@ class Plan:
     continues : bool
         Whether a promoted candidate goes on where it stood, so that only the difference
         between two rungs is paid.
+    note : str
+        What else is worth knowing, empty for nothing.
     """
 
     rungs: tuple[Rung, ...]
     n_splits: int
     resource: str | None = None
     continues: bool = True
+    note: str = ""
 
     @property
     def n_candidates(self) -> int:
@@ -73,9 +76,11 @@ class Plan:
             for rung in self.rungs
         ]
         unit = self.resource or "fits"
-        how = "" if self.continues or self.resource is None else ", each rung from scratch"
+        how = ", survivors go on" if self.continues else ", each rung from scratch"
+        if self.resource is None:
+            how = ""
         lines.append(
             f"{self.n_candidates} candidates, {self.n_splits} folds, {self.n_fits} fits; "
             f"cost: {self.cost} {unit}{how}"
         )
-        return "\n".join(lines)
+        return "\n".join([*lines, self.note] if self.note else lines)

@@ -67,7 +67,7 @@ def when(distribution: Any, /, **conditions: Any) -> When:
     Examples
     --------
     >>> from scipy.stats import uniform
-    >>> from sk_hpo.space.condition import when
+    >>> from sk_hpo import when
     >>> {"solver": ["sgd", "adam"], "momentum": when(uniform(0, 1), solver="sgd")}
     {'solver': ['sgd', 'adam'], 'momentum': when(uniform(0, 1), solver='sgd')}
     """

@@ -73,7 +73,7 @@ class LogRandIntGen(stats.rv_discrete):  # type: ignore[misc]
 
     Examples
     --------
-    >>> from sk_hpo.space.distribution import lograndint
+    >>> from sk_hpo import lograndint
     >>> batch_size = lograndint(16, 513)
     >>> batch_size
     lograndint(16, 513)

@@ -60,8 +60,7 @@ class Space:
 
     Examples
     --------
-    >>> from sk_hpo.space.condition import when
-    >>> from sk_hpo.space.space import Space
+    >>> from sk_hpo import Space, when
     >>> space = Space({
     ...     "alpha": [0.1, 0.2, 0.4],
     ...     "momentum": when([0.0, 0.9], solver="sgd"),
@@ -233,7 +232,8 @@ class Space:
         except Exception as error:
             raise ValueError(
                 f"The constraint {self._constraint_name} raised {type(error).__name__}:"
-                f" {error} (for {params})"
+                f" {error} (for {params}; a conditional parameter is absent while its"
+                " condition is false, so use params.get)"
             ) from error
 
     @property

@@ -80,10 +80,9 @@ def test_epochs_of_skorch_nets():
     [
         (
             RandomForestClassifier(),
-            "RandomForestClassifier cannot train in epochs.*resource may be 'n_samples',"
-            " 'min_samples_leaf', 'min_samples_split', 'n_estimators'",
+            "RandomForestClassifier cannot train in epochs.*may be 'n_samples', 'n_estimators'$",
         ),
-        (piped(SVC()), "SVC cannot train in epochs.*'n_samples', .*'pca__n_components'"),
+        (piped(SVC()), "SVC cannot train in epochs.*resource may be 'n_samples'$"),
         (piped("passthrough"), "the last step 'clf' of the Pipeline is 'passthrough'"),
         (piped(None), "the last step 'clf' of the Pipeline is None"),
         (MLPClassifier(early_stopping=True), "early_stopping=False.*'n_samples'"),

@@ -294,8 +294,9 @@ def loss(model, X, y):
     ))  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NETS)
-@pytest.mark.parametrize("how", ["forking", "loky"])
+@pytest.mark.parametrize(
+    ("name", "how"), [*((name, "forking") for name in NETS), ("one_cycle", "loky")]
+)
 def test_a_paused_net_scores_as_one_trained_at_once(name, how, request):
     if how == "forking":
         request.getfixturevalue("forking")

@@ -23,6 +23,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Checkpoint
+from skorch.dataset import ValidSplit
 from threadpoolctl import threadpool_info
 
 import sk_hpo
@@ -120,6 +122,53 @@ def test_multiprocessing_agrees(serial, kind, problem):
     with joblib.parallel_config(backend="multiprocessing"):
         search = build(kind, problem, n_jobs=2).fit(X, y)
     assert same(serial(kind, problem), answer(search))
+
+
+def test_dask_agrees(serial):
+    distributed = pytest.importorskip("distributed")
+    workers = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(processes=True, **workers) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        for kind, problem in [("hyperband", "net"), ("bayes", "forest"), ("random", "sgd")]:
+            assert same(serial(kind, problem), answer(build(kind, problem).fit(X, y)))
+        with pytest.raises(FutureWarning, match="about the fit"):
+            warned().fit(X, y)
+
+
+CHECKPOINT = net(
+    train_split=ValidSplit(3), callbacks=[Checkpoint(load_best=True, dirname="user")]
+)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("piped", [False, True])
+def test_checkpoints_of_folds_do_not_meet(tmp_path, monkeypatch, backend, piped):
+    monkeypatch.chdir(tmp_path)
+    estimator = make_pipeline(StandardScaler(), CHECKPOINT) if piped else CHECKPOINT
+    name = "neuralnetclassifier__lr" if piped else "lr"
+    search = RandomSearchCV(
+        estimator, {name: loguniform(1e-3, 0.3)}, n_iter=4, cv=2, random_state=0, refit=False
+    ).set_params(scoring="neg_log_loss")
+    one = search.fit(X, y).cv_results_["mean_test_score"]
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        other = search.fit(X, y).cv_results_["mean_test_score"]
+    assert one.tolist() == other.tolist()
+    assert list(tmp_path.iterdir()) == []
+    search.set_params(refit=True, n_iter=1).fit(X, y)
+    assert {path.name for path in (tmp_path / "user").iterdir()} >= {"params.pt"}
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_searches_side_by_side_do_not_meet(serial, backend):
+    kinds = ["random", "hyperband"] * 2
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        fits = (joblib.delayed(build(kind, "net").fit)(X, y) for kind in kinds)
+        searches = joblib.Parallel()(fits)
+    for kind, search in zip(kinds, searches, strict=True):
+        assert same(serial(kind, "net"), answer(search))
 
 
 def test_random_state_settles_everything():
@@ -269,11 +318,15 @@ class Warning_(Reporting):
         return super().fit(X, y)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
-def test_warning_filters_reach_the_workers(backend):
-    search = RandomSearchCV(
+def warned():
+    return RandomSearchCV(
         Warning_(), {"C": uniform()}, n_iter=2, error_score="raise", random_state=0
     )
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_warning_filters_reach_the_workers(backend):
+    search = warned()
     with joblib.parallel_config(backend=backend, n_jobs=2):
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)
@@ -315,24 +368,23 @@ def test_a_script_with_everything_in_main(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         dedent("""
-        import numpy as np, torch
+        import numpy as np
         from scipy.stats import loguniform
-        from skorch import NeuralNetClassifier
+        from sklearn.linear_model import SGDClassifier
         from sk_hpo import HalvingHyperbandSearchCV
 
-        class Net(torch.nn.Sequential):
-            def __init__(self):
-                super().__init__(torch.nn.Linear(5, 3))
+        class Mine(SGDClassifier):
+            pass
 
         if __name__ == "__main__":
-            X = np.random.default_rng(0).normal(size=(40, 5)).astype("float32")
-            net = NeuralNetClassifier(Net, criterion=torch.nn.CrossEntropyLoss, verbose=0)
+            X = np.random.default_rng(0).normal(size=(40, 5))
             search = HalvingHyperbandSearchCV(
-                net, {"lr": loguniform(1e-3, 1)}, max_resources=4, factor=2, cv=2, n_jobs=2,
-                scoring=lambda net, X, y: net.score(X, y), random_state=0,
+                Mine(), {"alpha": loguniform(1e-3, 1), "penalty": ["l1", "l2"]},
+                constraint=lambda params: params["penalty"] == "l2", max_resources=4, factor=2,
+                cv=2, n_jobs=2, scoring=lambda m, X, y: m.score(X, y), random_state=0,
             )
             search.fit(X, np.arange(40) % 3)
-            print(len(search.cv_results_["params"]), len(search.best_estimator_.history))
+            print(len(search.cv_results_["params"]), search.best_estimator_.t_)
         """)
     )
     done = subprocess.run(
@@ -342,4 +394,4 @@ def test_a_script_with_everything_in_main(tmp_path):
         text=True,
         check=False,
     )
-    assert (done.stdout, done.stderr, done.returncode) == ("14 4\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("14 161.0\n", "", 0)
