@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
 from numbers import Integral
+from traceback import format_exc
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.callback._callback_context import CallbackContext
+from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._split import _yields_constant_splits as yields_constant_splits
 from sklearn.model_selection._validation import (
@@ -38,12 +41,50 @@ __all__ = [
     "fit_context",
     "insert_error_scores",
     "last_step_fit_params",
+    "noting_scorer",
     "num_samples",
     "safe_split",
     "score",
     "warn_or_raise_about_fit_failures",
     "yields_constant_splits",
 ]
+
+
+class _NotingMultimetricScorer(_MultimetricScorer):
+    """A scorer of several metrics that tells which of them raised."""
+
+    def __init__(self, scorer: Any, errors: dict[str, str]) -> None:
+        super().__init__(scorers=scorer._scorers, raise_exc=scorer._raise_exc)
+        self._errors = errors
+
+    def __call__(self, estimator: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        scores: dict[str, Any] = super().__call__(estimator, *args, **kwargs)
+        self._errors |= {name: text for name, text in scores.items() if isinstance(text, str)}
+        return scores
+
+
+def noting_scorer(scorer: Any, errors: dict[str, str]) -> Any:
+    """Return a scorer like `scorer` that puts the traceback of what raises into `errors`.
+
+    Parameters
+    ----------
+    scorer : callable
+        For one metric or several.
+    errors : dict of str to str
+        Is filled: name of the metric ("score" for a single one) -> traceback.
+    """
+    if isinstance(scorer, _MultimetricScorer):
+        return _NotingMultimetricScorer(scorer, errors)
+
+    @wraps(scorer)
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return scorer(*args, **kwargs)
+        except Exception:
+            errors["score"] = format_exc()
+            raise
+
+    return noting
 
 
 @contextmanager

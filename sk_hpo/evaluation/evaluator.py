@@ -84,7 +84,7 @@ class CrossValidation:
     def outcome(self, job: Job, values: Sequence[FoldResult]) -> Outcome:
         """Return mean and standard error of the validation scores."""
         scores = np.array([self._value(result.test_scores) for result in values])
-        failure = next((e for r in values if (e := r.error or r.score_error)), None)
+        failure = next((e for r in values if (e := self._error(r))), None)
         # A number as error_score is for cv_results_: it must not promote who failed.
         finite = failure is None and bool(np.isfinite(scores).all())
         n = len(scores)
@@ -104,6 +104,11 @@ class CrossValidation:
         for trial in trials:
             for fold in range(len(self.context.splits)):
                 paused_path(self.context.folder, trial, fold).unlink(missing_ok=True)
+
+    def _error(self, result: FoldResult) -> str | None:
+        """Return why the fold has no score to steer by; other metrics may fail."""
+        errors = result.score_errors
+        return result.error or errors.get(self._metric) or errors.get("score")
 
     def _value(self, scores: Any) -> float:
         if isinstance(scores, dict):

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import wraps
 from pathlib import Path
 from traceback import format_exc
 from typing import Any, Literal
@@ -126,8 +125,10 @@ class FoldResult:
         Seconds.
     cost : float
         Resource that was spent.
-    error, score_error : str or None
-        Traceback, if training failed, or scoring.
+    error : str or None
+        Traceback, if training failed.
+    score_errors : dict of str to str
+        Traceback of each scorer that raised, "score" being the name of a single one.
     """
 
     test_scores: Any
@@ -136,7 +137,7 @@ class FoldResult:
     score_time: float
     cost: float = 0.0
     error: str | None = None
-    score_error: str | None = None
+    score_errors: dict[str, str] = field(default_factory=dict)
 
 
 def run_fold(context: FoldContext, task: FoldTask) -> FoldResult:
@@ -243,14 +244,14 @@ def _train_and_score(
 
     begin = time.perf_counter()
     X_test, y_test = _sklearn.safe_split(estimator, context.X, context.y, test, train)
-    test_scores, score_error = _scores(context, fitted, X_test, y_test, test)
+    test_scores, score_errors = _scores(context, fitted, X_test, y_test, test)
     score_time = time.perf_counter() - begin
     train_scores = None
     if context.return_train_score:
         train_scores, _ = _scores(context, fitted, X_train, y_train, train)
     return (
         FoldResult(
-            test_scores, train_scores, fit_time, score_time, cost, score_error=score_error
+            test_scores, train_scores, fit_time, score_time, cost, score_errors=score_errors
         ),
         state,
     )
@@ -258,24 +259,12 @@ def _train_and_score(
 
 def _scores(
     context: FoldContext, fitted: Any, X: Any, y: Any, rows: Any
-) -> tuple[Any, str | None]:
-    """Return the scores, and the traceback of a scorer that raised."""
+) -> tuple[Any, dict[str, str]]:
+    """Return the scores, and the tracebacks of scorers that raised."""
     params = _sklearn.check_method_params(context.X, context.score_params, rows)
-    error: str | None = None
-
-    @wraps(context.scorer)
-    def scorer(*args: Any, **kwargs: Any) -> Any:
-        nonlocal error
-        try:
-            return context.scorer(*args, **kwargs)
-        except Exception:
-            error = format_exc()
-            raise
-
-    # scikit-learn knows a scorer of several metrics by its class; it notes errors itself.
-    used = context.scorer if hasattr(context.scorer, "_scorers") else scorer
-    scores = _sklearn.score(fitted, X, y, used, params, context.error_score)
-    return scores, error
+    errors: dict[str, str] = {}
+    scorer = _sklearn.noting_scorer(context.scorer, errors)
+    return _sklearn.score(fitted, X, y, scorer, params, context.error_score), errors
 
 
 def _failure(context: FoldContext, fit_time: float, cost: float) -> FoldResult:

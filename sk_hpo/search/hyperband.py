@@ -90,8 +90,8 @@ class HalvingHyperbandSearchCV(SearchCV):
     -----
     ``best_*`` are chosen among the candidates at the highest resource that was reached; a
     callable `refit` gets `cv_results_` cut to these rows. The refit trains on all of X for
-    that resource. ``verbose=1`` prints the plan. `cv` must give the same folds at each call: with ``shuffle=True`` it
-    needs a `random_state`.
+    that resource. ``verbose=1`` prints the plan. `cv` must give the same folds at each
+    call: with ``shuffle=True`` it needs a `random_state`.
 
     Examples
     --------

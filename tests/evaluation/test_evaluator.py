@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.stats import sem
+from sklearn.linear_model import Ridge
 
+from sk_hpo import RandomSearchCV
 from sk_hpo.evaluation.evaluator import CrossValidation
 from sk_hpo.evaluation.fold import FoldResult, paused_path, run_fold
 from sk_hpo.trial import Job
@@ -96,3 +98,27 @@ def test_progress_hears_of_every_fold_and_every_job():
     assert [arguments[0].callbacks for _, arguments in calls] == ["leaf 0", "leaf 1", "leaf 2"]
     cross_validation.outcome(JOB, [result(0.5)] * 3)
     assert notes.notes == [("fold", 3, 0), ("fold", 3, 1), ("fold", 3, 2), ("told", 3, 0.5)]
+
+
+@pytest.mark.parametrize(("refit", "best"), [("broken", 1.0), ("fine", 0.1)])
+def test_a_scorer_that_raises_fails_the_candidate_by_that_metric_only(refit, best):
+    def broken(estimator, X, y):
+        if estimator.alpha < 1:
+            raise RuntimeError("no score for small alpha")
+        return 0.5
+
+    def fine(estimator, X, y):
+        return -estimator.alpha
+
+    search = RandomSearchCV(
+        Ridge(),
+        {"alpha": [0.1, 1.0]},
+        n_iter=2,
+        cv=2,
+        scoring={"broken": broken, "fine": fine},
+        refit=refit,
+        error_score=99.0,
+    )
+    with pytest.warns(UserWarning, match="no score for small alpha"):
+        search.fit(np.arange(12.0).reshape(-1, 1), np.arange(12.0))
+    assert search.best_params_ == {"alpha": best}

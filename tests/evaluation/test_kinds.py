@@ -80,7 +80,7 @@ def test_epochs_of_skorch_nets():
     [
         (
             RandomForestClassifier(),
-            "RandomForestClassifier cannot train in epochs.*may be 'n_samples', 'n_estimators'$",
+            "RandomForestClassifier cannot train.*may be 'n_samples', 'n_estimators'$",
         ),
         (piped(SVC()), "SVC cannot train in epochs.*resource may be 'n_samples'$"),
         (piped("passthrough"), "the last step 'clf' of the Pipeline is 'passthrough'"),
