@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Self
 
 import numpy as np
 
-from sk_hpo.samplers.base import Sampler
-from sk_hpo.samplers.ledger import Ledger, Shuffled
-from sk_hpo.space.space import Space
+from sk_hpo.samplers.drawing import DrawingSampler
 from sk_hpo.trial import Config, Trial
 
 __all__ = ["RandomSampler"]
@@ -19,7 +16,7 @@ __all__ = ["RandomSampler"]
 _MAX_ATTEMPTS = 64
 
 
-class RandomSampler(Sampler):
+class RandomSampler(DrawingSampler):
     """Draws each trial on its own, from the seed and its id alone.
 
     A config that was tried, as one without continuous parameters may be, is drawn again,
@@ -34,28 +31,6 @@ class RandomSampler(Sampler):
     >>> sorted(sampler.suggest([], n=5))
     [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
-
-    uses_history: ClassVar[bool] = False
-
-    _ledger: Ledger
-
-    def bind(self, space: Space, seed: int) -> Self:
-        """Return a copy of this sampler for one search."""
-        bound = super().bind(space, seed)
-        bound._ledger = Ledger(space, Shuffled(space, seed))
-        return bound
-
-    def suggest(self, history: Sequence[Trial], n: int = 1) -> list[Config]:
-        """Return up to `n` new configs, see `Sampler.suggest`."""
-        configs: list[Config] = []
-        others: set[Config] = set()
-        for trial in range(len(history), len(history) + n):
-            config = self._draw(trial, history, others)
-            if config is None:
-                break
-            configs.append(config)
-            others.add(config)
-        return configs
 
     def _draw(self, trial: int, history: Sequence[Trial], others: set[Config]) -> Config | None:
         tried = self._ledger.tried(history)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 from scipy.stats import qmc
 
-from sk_hpo.samplers.base import Sampler
-from sk_hpo.samplers.ledger import Ledger, Shuffled
+from sk_hpo.samplers.drawing import DrawingSampler
 from sk_hpo.space.space import Space
 from sk_hpo.trial import Config, Trial
 
@@ -27,7 +26,7 @@ _MAX_SKIPS = 64
 _MAX_REJECTED = 1024
 
 
-class SobolSampler(Sampler):
+class SobolSampler(DrawingSampler):
     """Gives trial t the point t of a scrambled Sobol sequence.
 
     Points that the constraint rejects are left out of the sequence. Where a config was
@@ -43,33 +42,15 @@ class SobolSampler(Sampler):
     [0, 1, 2, 3]
     """
 
-    uses_history: ClassVar[bool] = False
-
-    _ledger: Ledger
     _sequence: _Sequence
 
     def bind(self, space: Space, seed: int) -> Self:
         """Return a copy of this sampler for one search."""
         bound = super().bind(space, seed)
-        bound._ledger = Ledger(space, Shuffled(space, seed))
         bound._sequence = _Sequence(space, seed)
         return bound
 
-    def suggest(self, history: Sequence[Trial], n: int = 1) -> list[Config]:
-        """Return up to `n` new configs, see `Sampler.suggest`."""
-        configs: list[Config] = []
-        others: set[Config] = set()
-        for trial in range(len(history), len(history) + n):
-            config = self._first(trial, history, others)
-            if config is None:
-                break
-            configs.append(config)
-            others.add(config)
-        return configs
-
-    def _first(
-        self, trial: int, history: Sequence[Trial], others: set[Config]
-    ) -> Config | None:
+    def _draw(self, trial: int, history: Sequence[Trial], others: set[Config]) -> Config | None:
         tried = self._ledger.tried(history)
         for skipped in range(_MAX_SKIPS):
             config = self._sequence[trial + skipped]

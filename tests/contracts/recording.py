@@ -9,16 +9,34 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import SGDClassifier
+from sklearn.model_selection import StratifiedKFold
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
+
+from sk_hpo import HalvingHyperbandSearchCV
 
 # The first column numbers the rows, so that a model can say what it was trained on.
 _generator = np.random.default_rng(0)
 X = _generator.normal(size=(60, 5)).astype(np.float32)
 y = (X[:, 1] + X[:, 2] ** 2 > 0.5).astype(np.int64) + (X[:, 3] > 0.7)
 X[:, 0] = np.arange(60) / 64
+
+
+LR = {"lr": loguniform(1e-3, 0.3)}
+CV = StratifiedKFold(2)
+SEED = 4
+
+
+def hyperband(estimator, space=LR, **params):
+    given = {"max_resources": 9, "cv": CV, "random_state": SEED, "error_score": "raise"}
+    return HalvingHyperbandSearchCV(estimator, space, **(given | params))
+
+
+def halving(estimator, space=LR, **params):
+    return hyperband(estimator, space, brackets=1, **params)
 
 
 def rows(X):

@@ -11,48 +11,16 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from contracts.recording import Recorder, X, net, read, y
-from scipy.stats import loguniform
-from sklearn.model_selection import StratifiedKFold
+from contracts.recording import LR, Recorder, X, hyperband, net, read, y
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, Checkpoint
 
-from sk_hpo import BayesSearchCV, HalvingHyperbandSearchCV, RandomSearchCV
+from sk_hpo import BayesSearchCV, RandomSearchCV
 from sk_hpo.evaluation.evaluator import CrossValidation
 from sk_hpo.execution.pool import PoolExecutor
 
-LR = {"lr": loguniform(1e-3, 0.3)}
-CV = StratifiedKFold(2)
-SEED = 4
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-@pytest.fixture
-def log(tmp_path):
-    return str(tmp_path / "log")
-
-
-def hyperband(estimator, space=LR, **params):
-    params = {
-        "max_resources": 9,
-        "cv": CV,
-        "random_state": SEED,
-        "error_score": "raise",
-    } | params
-    return HalvingHyperbandSearchCV(estimator, space, **params)
-
-
-def halving(estimator, space=LR, **params):
-    return hyperband(estimator, space, brackets=1, **params)
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 # -- paused files --------------------------------------------------------------------------

@@ -7,51 +7,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contracts.recording import Net, Recorder, X, by_model, net, read, write, y
+from contracts.recording import (
+    LR,
+    SEED,
+    Net,
+    Recorder,
+    X,
+    by_model,
+    halving,
+    hyperband,
+    net,
+    read,
+    write,
+    y,
+)
 from scipy.stats import loguniform, uniform
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Checkpoint
 
-from sk_hpo import HalvingHyperbandSearchCV
 from sk_hpo.evaluation import fold as folds
 from sk_hpo.evaluation.rng import seeded
 
-LR = {"lr": loguniform(1e-3, 0.3)}
-CV = StratifiedKFold(2)
-SEED = 4
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-@pytest.fixture
-def log(tmp_path):
-    return str(tmp_path / "log")
-
-
-def hyperband(estimator, space=LR, **params):
-    params = {
-        "max_resources": 9,
-        "cv": CV,
-        "random_state": SEED,
-        "error_score": "raise",
-    } | params
-    return HalvingHyperbandSearchCV(estimator, space, **params)
-
-
-def halving(estimator, space=LR, **params):
-    return hyperband(estimator, space, brackets=1, **params)
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 def seed_of(search_seed, trial, fold):

@@ -10,11 +10,16 @@ import numpy as np
 import pytest
 import torch
 from contracts.recording import (
+    CV,
+    LR,
+    SEED,
     Recorder,
     RecordingSGD,
     RecordingTransformer,
     X,
     by_model,
+    halving,
+    hyperband,
     net,
     read,
     y,
@@ -25,35 +30,18 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import log_loss
-from sklearn.model_selection import ShuffleSplit, StratifiedKFold
+from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
 from torch.optim import lr_scheduler as schedules
 
-from sk_hpo import HalvingHyperbandSearchCV
 from sk_hpo.evaluation import fold as folds
 from sk_hpo.evaluation.rng import seeded
 from sk_hpo.execution.base import Done, Executor
 
-LR = {"lr": loguniform(1e-3, 0.3)}
-CV = StratifiedKFold(2)
-SEED = 4
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-@pytest.fixture
-def log(tmp_path):
-    return str(tmp_path / "log")
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 class Forking(Executor):
@@ -91,20 +79,6 @@ class Forking(Executor):
 @pytest.fixture
 def forking(monkeypatch):
     monkeypatch.setattr("sk_hpo.search.base.make_executor", lambda *args: Forking())
-
-
-def hyperband(estimator, space=LR, **params):
-    params = {
-        "max_resources": 9,
-        "cv": CV,
-        "random_state": SEED,
-        "error_score": "raise",
-    } | params
-    return HalvingHyperbandSearchCV(estimator, space, **params)
-
-
-def halving(estimator, space=LR, **params):
-    return hyperband(estimator, space, brackets=1, **params)
 
 
 def splits(search, row):
