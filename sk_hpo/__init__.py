@@ -4,7 +4,6 @@ Public names only; nothing inside the package imports from here.
 """
 
 from sk_hpo._version import __version__
-from sk_hpo.errors import SearchWarning
 from sk_hpo.search.bayes import BayesSearchCV
 from sk_hpo.search.hyperband import HalvingHyperbandSearchCV
 from sk_hpo.search.random import RandomSearchCV
@@ -16,7 +15,6 @@ __all__ = [
     "BayesSearchCV",
     "HalvingHyperbandSearchCV",
     "RandomSearchCV",
-    "SearchWarning",
     "Space",
     "__version__",
     "lograndint",
