@@ -161,9 +161,10 @@ class SearchCV(_sklearn.BaseSearchCV):
         root = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
         root.call_on_fit_task_begin(**told)
         context = self._search(problem, scheduler, root)
-        self._select(problem, scheduler)
+        best = self._select(problem, scheduler)
         if self.refit:
-            self._refit(context, root, told)
+            assert best is not None
+            self._refit(context, best, problem.space.params(best.trial.config), root)
         self.scorer_ = getattr(problem.scorer, "_scorers", problem.scorer)
         root.call_on_fit_task_end(**told)
         return self
@@ -235,8 +236,8 @@ class SearchCV(_sklearn.BaseSearchCV):
         else:
             print(plan)
 
-    def _select(self, problem: Problem, scheduler: Scheduler) -> None:
-        """Set `cv_results_`, `best_*` and what else is known of the search."""
+    def _select(self, problem: Problem, scheduler: Scheduler) -> tables.Row | None:
+        """Set `cv_results_`, `best_*` and what else is known; return the best, if any."""
         table = tables.rows(scheduler.trials)
         out = tables.records(table, self.error_score)
         laddered = self._resource_name is not None
@@ -254,6 +255,7 @@ class SearchCV(_sklearn.BaseSearchCV):
         first = out[0]["test_scores"]
         self.multimetric_ = isinstance(first, dict)
         metric = problem.metric
+        chosen = None
         if callable(self.scoring) and self.multimetric_:
             self._check_refit_for_multimetric(first)
             metric = self.refit if isinstance(self.refit, str) else metric
@@ -267,25 +269,26 @@ class SearchCV(_sklearn.BaseSearchCV):
             if not callable(self.refit):
                 self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
             self.best_params_ = results["params"][self.best_index_]
-            self._best_row = table[self.best_index_]
-            self._best_params = problem.space.params(self._best_row.trial.config)
+            chosen = table[self.best_index_]
         self.cv_results_ = results
         self.history_ = list(scheduler.trials)
         self._describe(problem, scheduler, table)
+        return chosen
 
     def _describe(
         self, problem: Problem, scheduler: Scheduler, table: list[tables.Row]
     ) -> None:
         """Set the attributes that only some searches have."""
 
-    def _refit(self, context: FoldContext, root: Any, told: dict[str, Any]) -> None:
+    def _refit(
+        self, context: FoldContext, best: tables.Row, params: dict[str, Any], root: Any
+    ) -> None:
         """Train the best candidate on all rows for the resource that was selected."""
         task = root.subcontext(task_name="refit-with-best-params")
         begin = time.time()
-        best = self._best_row
         try:
             self.best_estimator_ = train_whole(
-                context, self._best_params, best.trial.id, best.resource, task
+                context, params, best.trial.id, best.resource, task
             )
         except Exception as error:
             error.add_note(
@@ -309,14 +312,17 @@ def _isolation(threaded: bool, problem: Problem) -> Literal["process", "turns", 
 
     torch and numpy have one global generator per process, so what may draw from it takes
     turns in threads. scikit-learn's own estimators draw from their ``random_state``, which
-    `seeded_clone` has set, except for splitters, which it does not reach.
+    the evaluator has set, except for splitters, which it does not reach.
     """
     if not threaded:
         return "process"
-    parts = [problem.estimator, *problem.space.objects()]
-    for part in parts:
-        if hasattr(part, "get_params") and not isinstance(part, type):
-            parts.extend(part.get_params(deep=True).values())
+    whole = [problem.estimator, *problem.space.objects()]
+    parts = whole + [
+        value
+        for estimator in whole
+        if hasattr(estimator, "get_params") and not isinstance(estimator, type)
+        for value in estimator.get_params(deep=True).values()
+    ]
     own = all(
         type(part).__module__.partition(".")[0] in ("sklearn", "builtins", "numpy")
         and not callable(getattr(part, "split", None))

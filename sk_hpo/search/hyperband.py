@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sk_hpo import _sklearn
-from sk_hpo.rungs import hyperband_rungs
+from sk_hpo.rungs import Rung, hyperband_rungs
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.schedulers.hyperband import HyperbandScheduler
@@ -194,17 +194,16 @@ class HalvingHyperbandSearchCV(SearchCV):
                 "The cv parameter must yield the same folds at each call of split(); give"
                 f" {type(problem.cv).__name__} an integer random_state."
             )
-        rungs = hyperband_rungs(
+        return HyperbandScheduler(sampler, self._rungs(problem))
+
+    def _rungs(self, problem: Problem) -> list[Rung]:
+        return hyperband_rungs(
             *self._limits(problem), self.factor, self.brackets, self.hyperband_iterations
         )
-        return HyperbandScheduler(sampler, rungs)
 
     def _plan(self, problem: Problem, scheduler: Scheduler) -> Plan:
         plan = super()._plan(problem, scheduler)
-        rungs = hyperband_rungs(
-            *self._limits(problem), self.factor, self.brackets, self.hyperband_iterations
-        )
-        wanted = sum(rung.n_trials for rung in rungs if rung.rung == 0)
+        wanted = sum(rung.n_trials for rung in self._rungs(problem) if rung.rung == 0)
         if plan.n_candidates == wanted:
             return plan
         note = (

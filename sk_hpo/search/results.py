@@ -110,7 +110,7 @@ def rank(results: dict[str, Any], failed: Any = False) -> None:
         ``cv_results_``. scikit-learn ranks NaN last, but a score of inf first, and a
         number that stands for a failure (``error_score``) wherever it falls.
     failed : ndarray of bool of shape (n_rows,), default=False
-        Which rows had a fold whose training failed.
+        Which rows had a fold that failed, in training or by the metric that steers.
     """
     for name in [name for name in results if name.startswith("rank_test_")]:
         mean = results[name.replace("rank_", "mean_", 1)]
