@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.samplers.ledger import Ledger
+from sk_hpo.samplers.observed import all_failed, observed
 from sk_hpo.samplers.sobol import SobolSampler
 from sk_hpo.space.dimension import Dimension
 from sk_hpo.space.space import Space
@@ -25,9 +26,9 @@ from sk_hpo.surrogates.gp import Posterior, fit
 from sk_hpo.surrogates.lattice import Dependency, Lattice
 from sk_hpo.surrogates.maximize import maximize
 from sk_hpo.surrogates.targets import targets
-from sk_hpo.trial import Config, Outcome, Trial
+from sk_hpo.trial import Config, Trial
 
-__all__ = ["GPSampler", "informative_resource"]
+__all__ = ["GPSampler"]
 
 FloatArray = NDArray[np.float64]
 
@@ -59,7 +60,7 @@ class GPSampler(Sampler):
 
     Notes
     -----
-    Trials trained to different resources are not mixed: see `informative_resource`.
+    Trials trained to different resources are not mixed: see `sk_hpo.samplers.observed`.
     Pending trials are believed to score as predicted (kriging believer), so a batch costs
     one fit and grows linearly. A failed trial counts like the worst score.
 
@@ -126,7 +127,7 @@ class GPSampler(Sampler):
 
     def suggest(self, history: Sequence[Trial], n: int = 1) -> list[Config]:
         """Return up to `n` new configs, see `Sampler.suggest`."""
-        n_initial = n if _all_failed(history) else min(n, self._n_initial - len(history))
+        n_initial = n if all_failed(history) else min(n, self._n_initial - len(history))
         configs = self._initial.suggest(history, n_initial) if n_initial > 0 else []
         if len(configs) == n or len(configs) < n_initial:
             return configs
@@ -148,17 +149,17 @@ class GPSampler(Sampler):
         return self.n_initial_points
 
     def _fit(self, history: Sequence[Trial]) -> Posterior:
-        observed = _observed(history, enough=len(self.space.dimensions) + 1)
-        scores = np.array([outcome.score for _, outcome in observed])
+        seen = observed(history, enough=len(self.space.dimensions) + 1)
+        scores = np.array([outcome.score for _, outcome in seen])
         y, stretch = targets(scores)
         noise = None
         if self.fold_noise and stretch > 0.0:
-            errors = np.array([outcome.standard_error for _, outcome in observed])
+            errors = np.array([outcome.standard_error for _, outcome in seen])
             known = np.isfinite(errors) & np.isfinite(scores)
             # Beyond 100 standard deviations of the targets an observation says nothing.
             bounded = np.minimum(np.where(known, errors, 0.0), 100.0 / stretch)
             noise = np.square(stretch * bounded)
-        x = self._rows.of(config for config, _ in observed)
+        x = self._rows.of(config for config, _ in seen)
         return fit(x, y, self._lattice.categorical, noise=noise)
 
     def _next(
@@ -203,54 +204,6 @@ class GPSampler(Sampler):
         if not listed:
             return None
         return listed[int(np.argmax(objective(self._rows.of(listed))))]
-
-
-def informative_resource(history: Sequence[Trial], enough: int) -> int:
-    """Return the largest resource at which enough trials have a finite score.
-
-    Falkner, Klein, Hutter: BOHB, ICML 2018, Algorithm 2, line 3.
-
-    Parameters
-    ----------
-    history : sequence of Trial
-        At least one outcome among them.
-    enough : int
-        Number of finite scores that are wanted.
-
-    Returns
-    -------
-    resource : int
-        If none has enough, the one with the most finite scores, the larger of equals.
-
-    Examples
-    --------
-    >>> from sk_hpo.trial import Outcome, Trial
-    >>> scored = [{1: Outcome(0.5), 3: Outcome(0.6)}, {1: Outcome(0.4)}, {1: Outcome(0.1)}]
-    >>> history = [Trial(i, (i,), outcomes=outcomes) for i, outcomes in enumerate(scored)]
-    >>> informative_resource(history, enough=1), informative_resource(history, enough=2)
-    (3, 1)
-    """
-    counts: dict[int, int] = {}
-    for trial in history:
-        for resource, outcome in trial.outcomes.items():
-            counts[resource] = counts.get(resource, 0) + (not outcome.failed)
-    return max(counts, key=lambda resource: (min(counts[resource], enough), resource))
-
-
-def _observed(history: Sequence[Trial], enough: int) -> list[tuple[Config, Outcome]]:
-    """Return the outcomes at the informative resource, and failures at any."""
-    resource = informative_resource(history, enough)
-    observed = []
-    for trial in history:
-        if resource in trial.outcomes:
-            observed.append((trial.config, trial.outcomes[resource]))
-        elif not trial.pending and trial.outcome.failed:
-            observed.append((trial.config, trial.outcome))
-    return observed
-
-
-def _all_failed(history: Sequence[Trial]) -> bool:
-    return all(outcome.failed for trial in history for outcome in trial.outcomes.values())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

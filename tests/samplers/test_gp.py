@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import loguniform, randint, uniform
 
 from sk_hpo.samplers.base import Sampler
-from sk_hpo.samplers.gp import GPSampler, _lattice, informative_resource
+from sk_hpo.samplers.gp import GPSampler, _lattice
 from sk_hpo.samplers.sobol import SobolSampler
 from sk_hpo.space.condition import when
 from sk_hpo.space.distribution import lograndint
@@ -301,27 +301,6 @@ def test_fold_noise_takes_its_weight_from_a_lucky_score() -> None:
     [sceptical] = GPSampler(**greedy, fold_noise=True).bind(line, 0).suggest(history)
     assert abs(trusting[0] - 0.8) < 0.1
     assert abs(sceptical[0] - 0.2) < 0.1
-
-
-def told(*resources: int) -> dict[int, Outcome]:
-    return {r: Outcome(math.nan if r < 0 else 0.5) for r in resources}
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "enough", "expected"),
-    [
-        ([told(1), told(1, 3), told(1, 3, 9)], 1, 9),
-        ([told(1), told(1, 3), told(1, 3, 9)], 2, 3),
-        ([told(1), told(1, 3), told(1, 3, 9)], 4, 1),
-        ([told(9), told(1), {}], 5, 9),
-        ([{9: Outcome(math.nan)}, told(1)], 1, 1),
-    ],
-)
-def test_informative_resource(
-    outcomes: list[dict[int, Outcome]], enough: int, expected: int
-) -> None:
-    history = [Trial(i, (i,), outcomes=o) for i, o in enumerate(outcomes)]
-    assert informative_resource(history, enough) == expected
 
 
 def test_scores_of_different_resources_are_not_mixed() -> None:
