@@ -4,6 +4,7 @@ Public names only; nothing inside the package imports from here.
 """
 
 from sk_hpo._version import __version__
+from sk_hpo.samplers.gp import GPSampler
 from sk_hpo.search.bayes import BayesSearchCV
 from sk_hpo.search.hyperband import HalvingHyperbandSearchCV
 from sk_hpo.search.random import RandomSearchCV
@@ -13,6 +14,7 @@ from sk_hpo.space.space import Space
 
 __all__ = [
     "BayesSearchCV",
+    "GPSampler",
     "HalvingHyperbandSearchCV",
     "RandomSearchCV",
     "Space",

@@ -1,4 +1,4 @@
-"""The words that all wings share: Trial, Job, Outcome.
+"""The words that all wings share: Reason, Trial, Job, Outcome.
 
 They are frozen records. A scheduler makes jobs, an evaluator turns a job into an
 outcome, and neither knows the other.
@@ -9,15 +9,41 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["Config", "Job", "Outcome", "Trial"]
+__all__ = ["Config", "Job", "Origin", "Outcome", "Reason", "Trial"]
 
 # One code per dimension of the space, in the space's order: the value itself for a
 # numeric dimension, the position in the list for a categorical or ordinal one, None for
 # a parameter that does not exist under the config's conditions. Codes are hashable and
 # JSON, whatever objects the user searches over.
 Config = tuple[float | int | None, ...]
+
+Origin = Literal["user", "initial", "model", "random"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a config was suggested.
+
+    What is not known is NaN.
+
+    Parameters
+    ----------
+    origin : {"user", "initial", "model", "random"}, default="random"
+        Whose wish it was: the user's, that of the quasi-random start of a sampler with a
+        model, of the model itself, or nobody's.
+    acquisition : float, default=nan
+        What the model was asked to maximise; its unit is the sampler's affair.
+    mean, sd : float, default=nan
+        The score that the model expected, and its standard deviation, in units of the
+        score.
+    """
+
+    origin: Origin = "random"
+    acquisition: float = math.nan
+    mean: float = math.nan
+    sd: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +93,15 @@ class Trial:
         Bracket that the trial belongs to.
     outcomes : mapping of int to Outcome
         Resource -> outcome; empty while the trial is pending.
+    reason : Reason, default=Reason()
+        Why the config was suggested.
     """
 
     id: int
     config: Config
     bracket: int = 0
     outcomes: Mapping[int, Outcome] = field(default_factory=dict)
+    reason: Reason = Reason()
 
     @property
     def pending(self) -> bool:

@@ -1,8 +1,8 @@
 """The sampler contract: history -> next configs.
 
 A sampler says *what* to try; how much to spend on it is the scheduler's affair. To write
-one, subclass `Sampler` and implement `suggest`; `tests/contracts/sampler.py` holds the
-tests that it must pass.
+one, subclass `Sampler` and implement `suggest`, and `explain` and `surrogate` if it has a
+model; `tests/contracts/sampler.py` holds the tests that it must pass.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
-from typing import ClassVar, Self
+from typing import Self
 
+from sk_hpo.samplers.surrogate import Surrogate
 from sk_hpo.space.space import Space
-from sk_hpo.trial import Config, Trial
+from sk_hpo.trial import Config, Reason, Trial
 
 __all__ = ["Sampler"]
 
@@ -28,11 +29,11 @@ class Sampler(ABC):
     Attributes
     ----------
     uses_history : bool
-        Class attribute. False promises that suggestions do not depend on outcomes, so
-        that a synchronous scheduler need not wait for them before it asks.
+        False promises that suggestions do not depend on outcomes, so that a synchronous
+        scheduler need not wait for them before it asks.
     """
 
-    uses_history: ClassVar[bool] = True
+    uses_history: bool = True
 
     space: Space
     seed: int
@@ -73,3 +74,38 @@ class Sampler(ABC):
             Shorter than `n`, possibly empty, only when a finite space has no config
             left that was not tried.
         """
+
+    def explain(self, history: Sequence[Trial], configs: Sequence[Config]) -> list[Reason]:
+        """Return why ``suggest(history, len(configs))`` answered `configs`.
+
+        Deterministic in its arguments, as `suggest` is: a sampler may remember its last
+        answer, but must say the same without it.
+
+        Parameters
+        ----------
+        history : sequence of Trial
+            What `suggest` was given.
+        configs : sequence of Config
+            What it answered.
+
+        Returns
+        -------
+        reasons : list of Reason
+            One for each config. A sampler without a model says "random".
+        """
+        return [Reason()] * len(configs)
+
+    def surrogate(self, history: Sequence[Trial]) -> Surrogate | None:
+        """Return what the sampler has learned from a history.
+
+        Parameters
+        ----------
+        history : sequence of Trial
+            As `suggest` takes it.
+
+        Returns
+        -------
+        surrogate : Surrogate or None
+            None if there is no model, or nothing to learn from.
+        """
+        return None

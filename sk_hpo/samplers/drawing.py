@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.samplers.ledger import Ledger, Shuffled
@@ -17,7 +17,7 @@ __all__ = ["DrawingSampler"]
 class DrawingSampler(Sampler):
     """Base of samplers whose suggestions do not depend on outcomes."""
 
-    uses_history: ClassVar[bool] = False
+    uses_history = False
 
     _ledger: Ledger
 

@@ -1,8 +1,8 @@
 """Bayesian optimisation with a Gaussian process: the adapter from trials to arrays.
 
-Matern-5/2 with ARD at the maximum of its posterior, log expected improvement over the
-best posterior mean, found by a sweep, L-BFGS and one-exchange. The mathematics is in
-`sk_hpo.surrogates`.
+Matern-5/2 with ARD, averaged over draws of its hyperparameters while trials are few; log
+expected improvement over the best posterior mean, found by a sweep, L-BFGS and one-exchange.
+The mathematics is in `sk_hpo.surrogates`.
 """
 
 from __future__ import annotations
@@ -10,32 +10,37 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from numbers import Real
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sk_hpo.samplers.base import Sampler
+from sk_hpo.samplers.cube import Cube
 from sk_hpo.samplers.ledger import Ledger
 from sk_hpo.samplers.observed import all_failed, observed
 from sk_hpo.samplers.sobol import SobolSampler
-from sk_hpo.space.dimension import Dimension
+from sk_hpo.samplers.surrogate import Surrogate
 from sk_hpo.space.space import Space
-from sk_hpo.surrogates.acquisition import Acquired, log_ei, ucb
-from sk_hpo.surrogates.gp import Posterior, fit
-from sk_hpo.surrogates.lattice import Dependency, Lattice
+from sk_hpo.surrogates.acquisition import Acquired, log_ei, mean_of, mean_of_exp, ucb
+from sk_hpo.surrogates.gp import Posterior
+from sk_hpo.surrogates.growing import GrowingProcess, n_draws
+from sk_hpo.surrogates.hyperparameters import Priors
+from sk_hpo.surrogates.kernel import Columns
 from sk_hpo.surrogates.maximize import maximize
-from sk_hpo.surrogates.targets import targets
-from sk_hpo.trial import Config, Trial
+from sk_hpo.surrogates.targets import Targets
+from sk_hpo.trial import Config, Outcome, Reason, Trial
 
 __all__ = ["GPSampler"]
 
 FloatArray = NDArray[np.float64]
 
-_MAX_LEVELS = 512  # of an ordered dimension; of one with more, a part is suggested
 _MAX_LISTED = 1024  # a space with no more configs is not searched but listed
 _N_DRAWN = 64  # random configs, where all that the search found is tried or not allowed
 _N_ANCHORS = 4
+_MAX_AWAITED = 256  # pending trials, the last ones, that the model knows of
+_ACQUISITIONS = ("auto", "log_ei", "ucb")
 
 
 class GPSampler(Sampler):
@@ -45,18 +50,25 @@ class GPSampler(Sampler):
     ----------
     n_initial_points : int or "auto", default="auto"
         Trials (pending and failed ones count) before the model is asked; until then, and
-        while no trial has succeeded, suggestions are quasi-random. "auto" is twice the
-        number of dimensions, at least 5 and at most 12.
-    acquisition : {"log_ei", "ucb"}, default="log_ei"
+        while no trial has succeeded, suggestions are quasi-random. "auto" is three and half
+        the number of dimensions, at most 10.
+    acquisition : {"auto", "log_ei", "ucb"}, default="auto"
         Logarithm of the expected improvement over the best posterior mean, or upper
-        confidence bound.
-    beta : float, default=2.0
+        confidence bound. "auto" is "log_ei".
+    alpha : float or "auto", default="auto"
+        Variance of the noise of a score, in squared units of the score. "auto" learns it.
+    beta : float, default=2.6
         Weight of the standard deviation in "ucb".
     fold_noise : bool, default=False
         Whether the squared standard error over the folds is taken as the noise variance of
-        a score, in addition to the noise that the model learns. Folds that are hard for
-        every config are part of that standard error although they do not blur the
-        comparison of configs that share their folds; hence the default.
+        a score, in addition to `alpha`. Folds that are hard for every config are part of
+        that standard error although they do not blur the comparison of configs that share
+        their folds; hence the default.
+
+    Raises
+    ------
+    ValueError
+        By `bind`, if an argument is not valid.
 
     Notes
     -----
@@ -84,12 +96,14 @@ class GPSampler(Sampler):
     def __init__(
         self,
         n_initial_points: int | Literal["auto"] = "auto",
-        acquisition: Literal["log_ei", "ucb"] = "log_ei",
-        beta: float = 2.0,
+        acquisition: Literal["auto", "log_ei", "ucb"] = "auto",
+        alpha: float | Literal["auto"] = "auto",
+        beta: float = 2.6,
         fold_noise: bool = False,
     ) -> None:
         self.n_initial_points = n_initial_points
         self.acquisition = acquisition
+        self.alpha = alpha
         self.beta = beta
         self.fold_noise = fold_noise
 
@@ -101,109 +115,143 @@ class GPSampler(Sampler):
         ValueError
             If a constructor argument is not valid.
         """
-        if self.acquisition not in ("log_ei", "ucb"):
-            raise ValueError(f"acquisition must be 'log_ei' or 'ucb', not {self.acquisition!r}")
-        if self.n_initial_points != "auto" and (
-            not isinstance(self.n_initial_points, int | np.integer)
-            or isinstance(self.n_initial_points, bool)
-            or self.n_initial_points < 1
-        ):
-            raise ValueError(
-                f"n_initial_points must be 'auto' or at least 1, not {self.n_initial_points!r}"
-            )
-        if not 0.0 <= self.beta < np.inf:
-            raise ValueError(f"beta must be at least 0 and finite, not {self.beta!r}")
+        self._check()
         bound = super().bind(space, seed)
         bound._initial = SobolSampler().bind(space, seed)
-        bound._lattice = _lattice(space)
-        bound._rows = _Rows(space)
+        bound._cube = Cube(space)
         bound._ledger = Ledger(space, space.enumerate)
+        columns = Columns(bound._cube.lattice.categorical, bound._cube.optional)
+        priors = Priors() if self.alpha == "auto" else Priors(noise=None)
+        bound._process = GrowingProcess(columns, seed, priors)
+        bound._said = None
         return bound
 
     _initial: SobolSampler
-    _lattice: Lattice
-    _rows: _Rows
+    _cube: Cube
     _ledger: Ledger
+    _process: GrowingProcess
+    _said: tuple[list[Trial], int, list[tuple[Config, Reason]]] | None
+
+    def _check(self) -> None:
+        if self.acquisition not in _ACQUISITIONS:
+            raise ValueError(
+                f"acquisition must be one of {_ACQUISITIONS}, not {self.acquisition!r}"
+            )
+        n = self.n_initial_points
+        if n != "auto" and (
+            not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1
+        ):
+            raise ValueError(f"n_initial_points must be 'auto' or at least 1, not {n!r}")
+        if not 0.0 <= self.beta < np.inf:
+            raise ValueError(f"beta must be at least 0 and finite, not {self.beta!r}")
+        known = self.alpha if isinstance(self.alpha, Real) else math.nan
+        if self.alpha != "auto" and not 0.0 <= float(known) < np.inf:
+            raise ValueError(
+                f"alpha must be 'auto', or at least 0 and finite, not {self.alpha!r}"
+            )
 
     def suggest(self, history: Sequence[Trial], n: int = 1) -> list[Config]:
         """Return up to `n` new configs, see `Sampler.suggest`."""
+        return [config for config, _ in self._answer(history, n)]
+
+    def explain(self, history: Sequence[Trial], configs: Sequence[Config]) -> list[Reason]:
+        """Return why; the acquisition is that of the constructor, of targets of variance 1."""
+        reasons = dict(self._answer(history, len(configs)))
+        return [reasons.get(config, Reason()) for config in configs]
+
+    def surrogate(self, history: Sequence[Trial]) -> Surrogate | None:
+        """Return the model of a history, None if no trial of it has succeeded."""
+        if all_failed(history):
+            return None
+        return Surrogate(self.space, _Model(self._cube, *self._fit(history)))
+
+    def _answer(self, history: Sequence[Trial], n: int) -> list[tuple[Config, Reason]]:
+        """Return the configs and their reasons; the last answer is remembered."""
+        said = self._said
+        if said is None or said[1] != n or said[0] != list(history):
+            said = self._said = (list(history), n, self._choose(history, n))
+        return said[2]
+
+    def _choose(self, history: Sequence[Trial], n: int) -> list[tuple[Config, Reason]]:
         n_initial = n if all_failed(history) else min(n, self._n_initial - len(history))
-        configs = self._initial.suggest(history, n_initial) if n_initial > 0 else []
-        if len(configs) == n or len(configs) < n_initial:
-            return configs
-        pending = [trial.config for trial in history if trial.pending]
-        posterior = self._fit(history).believe(self._rows.of(pending + configs))
+        initial = self._initial.suggest(history, n_initial) if n_initial > 0 else []
+        chosen = [(config, Reason("initial")) for config in initial]
+        if len(chosen) == n or len(chosen) < n_initial:
+            return chosen
+        posterior, told = self._fit(history)
+        awaited = [trial.config for trial in history if trial.pending][-_MAX_AWAITED:] + initial
+        n_rows = len(posterior.x) + len(awaited) + n
+        posterior = posterior.first(n_draws(n_rows)).believe(self._cube.rows(awaited))
+        tried = {trial.config for trial in history} | set(initial)
         rng = np.random.default_rng([self.seed, len(history)])
-        while len(configs) < n:
-            config = self._next(posterior, history, configs, rng)
+        while len(chosen) < n:
+            objective = self._objective(posterior)
+            config = self._next(objective, history, tried, rng)
             if config is None:
                 break
-            configs.append(config)
-            posterior = posterior.believe(self._rows.of([config]))
-        return configs
+            chosen.append((config, _reason(objective, told, self._cube.rows([config]))))
+            tried.add(config)
+            posterior = posterior.believe(self._cube.rows([config]))
+        return chosen
 
     @property
     def _n_initial(self) -> int:
         if self.n_initial_points == "auto":
-            return min(max(2 * len(self.space.dimensions), 5), 12)
+            return min(3 + len(self.space.dimensions) // 2, 10)
         return self.n_initial_points
 
-    def _fit(self, history: Sequence[Trial]) -> Posterior:
+    def _fit(self, history: Sequence[Trial]) -> tuple[Posterior, Targets]:
         seen = observed(history, enough=len(self.space.dimensions) + 1)
+        x = self._cube.rows(config for config, _ in seen)
         scores = np.array([outcome.score for _, outcome in seen])
-        y, stretch = targets(scores)
-        noise = None
-        if self.fold_noise and stretch > 0.0:
-            errors = np.array([outcome.standard_error for _, outcome in seen])
-            known = np.isfinite(errors) & np.isfinite(scores)
-            # Beyond 100 standard deviations of the targets an observation says nothing.
-            bounded = np.minimum(np.where(known, errors, 0.0), 100.0 / stretch)
-            noise = np.square(stretch * bounded)
-        x = self._rows.of(config for config, _ in seen)
-        return fit(x, y, self._lattice.categorical, noise=noise)
+        variances = np.array([self._variance(outcome) for _, outcome in seen])
+        return self._process.posterior(x, scores, np.sqrt(variances))
+
+    def _variance(self, outcome: Outcome) -> float:
+        """Return what is known of the noise of a score."""
+        known = 0.0 if self.alpha == "auto" else self.alpha
+        error = outcome.standard_error
+        if self.fold_noise and math.isfinite(error) and not outcome.failed:
+            known += min(error, 1e150) ** 2
+        return known
+
+    def _objective(self, posterior: Posterior) -> _Objective:
+        if self.acquisition == "ucb":
+            return _Objective(posterior, lambda mean, sd: mean_of(ucb(mean, sd, self.beta)))
+        best = posterior.means.max(axis=1)[:, None]
+        return _Objective(posterior, lambda mean, sd: mean_of_exp(log_ei(mean, sd, best)))
 
     def _next(
         self,
-        posterior: Posterior,
+        objective: _Objective,
         history: Sequence[Trial],
-        others: list[Config],
+        tried: set[Config],
         rng: np.random.Generator,
     ) -> Config | None:
         """Return the best config found that is new, None if there is none."""
-        means = posterior.predict_mean(posterior.x)
-        objective = _Objective(posterior, self._criterion(float(means.max())))
         if self.space.combinations <= _MAX_LISTED:
-            return self._best(self._ledger.untried(history, _MAX_LISTED, others), objective)
-        # Corners of the cube are suggested more than once: not the ledger's affair.
-        tried = {trial.config for trial in history} | set(others)
-
-        def is_new(config: Config) -> bool:
-            return config not in tried
+            return self._best(self._ledger.untried(history, _MAX_LISTED, tried), objective)
 
         def allowed(row: FloatArray) -> bool:
-            config = self._rows.config(row)
-            return is_new(config) and self.space.allows(config)
+            if self.space.constraint is None and self._cube.inside(row):
+                return True
+            config = self._cube.config(row)
+            return config not in tried and self.space.allows(config)
 
-        anchors = posterior.x[np.argsort(-means, kind="stable")[:_N_ANCHORS]]
-        row = maximize(objective, self._lattice, anchors, allowed, rng)
+        row = maximize(objective, self._cube.lattice, objective.anchors, allowed, rng)
         if row is not None:
-            return self._rows.config(row)
-        drawn = filter(is_new, (self.space.sample(rng) for _ in range(_N_DRAWN)))
-        best = self._best(drawn, objective)
+            return self._cube.config(row)
+        drawn = (self.space.sample(rng) for _ in range(_N_DRAWN))
+        best = self._best((c for c in drawn if c not in tried), objective)
         if best is None and math.isfinite(self.space.combinations):
-            return next(iter(self._ledger.untried(history, 1, others)), None)
+            return next(iter(self._ledger.untried(history, 1, tried)), None)
         return best
-
-    def _criterion(self, best: float) -> Callable[[FloatArray, FloatArray], Acquired]:
-        if self.acquisition == "ucb":
-            return lambda mean, sd: ucb(mean, sd, self.beta)
-        return lambda mean, sd: log_ei(mean, sd, best)
 
     def _best(self, configs: Iterable[Config], objective: _Objective) -> Config | None:
         listed = list(configs)
         if not listed:
             return None
-        return listed[int(np.argmax(objective(self._rows.of(listed))))]
+        return listed[int(np.argmax(objective(self._cube.rows(listed))))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,66 +267,36 @@ class _Objective:
     def with_slopes(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         mean, sd, d_mean, d_sd = self.posterior.predict_with_slopes(x)
         value, by_mean, by_sd = self.criterion(mean, sd)
-        return value, by_mean[:, None] * d_mean + by_sd[:, None] * d_sd
+        slopes = by_mean[:, :, None] * d_mean + by_sd[:, :, None] * d_sd
+        return value, slopes.sum(axis=0)
+
+    @property
+    def anchors(self) -> FloatArray:
+        """The observed rows of the highest posterior mean."""
+        order = np.argsort(-self.posterior.means.mean(axis=0), kind="stable")
+        return self.posterior.x[order[:_N_ANCHORS]]
 
 
-class _Rows:
-    """Configs as rows of the unit cube and back. Remembers, for cdfs of scipy are slow."""
+class _Model(NamedTuple):
+    """Predicts scores of configs."""
 
-    def __init__(self, space: Space) -> None:
-        self._space = space
-        self._known: dict[Config, FloatArray] = {}
+    cube: Cube
+    posterior: Posterior
+    told: Targets
 
-    def of(self, configs: Iterable[Config]) -> FloatArray:
-        """Return the rows (m, d) of `configs`."""
-        rows = []
-        for config in configs:
-            if config not in self._known:
-                self._known[config] = self._space.to_cube(config)
-            rows.append(self._known[config])
-        return np.array(rows).reshape(len(rows), len(self._space.dimensions))
-
-    def config(self, row: FloatArray) -> Config:
-        """Return the config at a row (d,) of the lattice."""
-        return self._space.from_cube(np.where(np.isnan(row), 0.5, row))
+    def predict(self, configs: Sequence[Config]) -> tuple[FloatArray, FloatArray]:
+        """Return mean (n,) and standard deviation (n,), in units of the score."""
+        x = self.cube.rows(configs)
+        return self.told.to_score(*_mixed(*self.posterior.predict(x)))
 
 
-def _lattice(space: Space) -> Lattice:
-    """Return the levels, kinds and conditions of a space as arrays."""
-    categorical = np.array([d.kind == "categorical" for d in space.dimensions], dtype=bool)
-    levels = tuple(_levels(dimension) for dimension in space.dimensions)
-    return Lattice(levels, categorical, tuple(_dependencies(space)))
+def _mixed(mean: FloatArray, sd: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and sd (m,) of equal parts of M normals, given theirs (M, m)."""
+    return mean.mean(axis=0), np.sqrt((sd**2).mean(axis=0) + mean.var(axis=0))
 
 
-def _levels(dimension: Dimension) -> FloatArray | None:
-    """Return the increasing places of a dimension's codes in [0, 1], None if continuous.
-
-    Of a numeric dimension with more than 512, those at 512 evenly spaced quantiles.
-    """
-    if dimension.n_levels == math.inf:
-        return None
-    if dimension.n_levels <= _MAX_LEVELS or dimension.kind == "categorical":
-        return np.array([dimension.to_unit(code) for code in dimension.domain.levels()])
-    quantiles = (np.arange(_MAX_LEVELS) + 0.5) / _MAX_LEVELS
-    return np.unique([dimension.to_unit(dimension.from_unit(float(u))) for u in quantiles])
-
-
-def _dependencies(space: Space) -> list[Dependency]:
-    """Return the clauses of all conditions, those of a parent before its children's."""
-    ordered: list[Dependency] = []
-    done: set[int] = set()
-
-    def visit(j: int) -> None:
-        if j in done:
-            return
-        done.add(j)
-        condition = space.dimensions[j].condition
-        for clause in condition.clauses if condition else ():
-            visit(clause.dimension)
-            to_unit = space.dimensions[clause.dimension].to_unit
-            values = np.array([to_unit(code) for code in sorted(clause.codes)])
-            ordered.append(Dependency(j, clause.dimension, values))
-
-    for j in range(len(space.dimensions)):
-        visit(j)
-    return ordered
+def _reason(objective: _Objective, told: Targets, row: FloatArray) -> Reason:
+    mean, sd = objective.posterior.predict(row)
+    value = objective.criterion(mean, sd)[0]
+    score, spread = told.to_score(*_mixed(mean, sd))
+    return Reason("model", float(value[0]), float(score[0]), float(spread[0]))

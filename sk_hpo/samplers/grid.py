@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.samplers.ledger import Ledger
@@ -25,7 +25,7 @@ class GridSampler(Sampler):
     [{'a': 1, 'b': True}, {'a': 1, 'b': False}, {'a': 2, 'b': True}]
     """
 
-    uses_history: ClassVar[bool] = False
+    uses_history = False
 
     _ledger: Ledger
 

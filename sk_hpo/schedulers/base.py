@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from sk_hpo.rungs import Rung
+from sk_hpo.samplers.base import Sampler
 from sk_hpo.trial import Job, Outcome, Trial
 
 __all__ = ["DONE", "WAIT", "Scheduler", "Signal"]
@@ -32,10 +33,13 @@ class Scheduler(ABC):
 
     Attributes
     ----------
+    sampler : Sampler
+        Bound; it suggests the configs and says why.
     trials : list of Trial
         History: ``trials[i].id == i``. Pending trials are in it too.
     """
 
+    sampler: Sampler
     trials: list[Trial]
 
     @abstractmethod

@@ -84,7 +84,8 @@ class FlatScheduler(Scheduler):
         n = min(chunk, self.n_trials - len(self.trials))
         if n:
             configs = self.sampler.suggest(self.trials, n)
-            self._ready.extend(self._history.enrol(configs))
+            reasons = self.sampler.explain(self.trials, configs)
+            self._ready.extend(self._history.enrol(configs, reasons))
             self._exhausted = len(configs) < n
         else:
             self._exhausted = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sk_hpo.trial import Config, Job, Outcome, Trial
+from sk_hpo.trial import Config, Job, Outcome, Reason, Trial
 
 __all__ = ["History"]
 
@@ -24,11 +24,15 @@ class History:
         self.trials: list[Trial] = []
         self.outstanding: dict[int, Job] = {}
 
-    def enrol(self, configs: Iterable[Config], bracket: int = 0) -> range:
-        """Make trials of `configs`; return their ids."""
+    def enrol(
+        self, configs: Iterable[Config], reasons: Iterable[Reason], bracket: int = 0
+    ) -> range:
+        """Make trials of `configs`, suggested for `reasons`; return their ids."""
         first = len(self.trials)
+        suggested = zip(configs, reasons, strict=True)
         self.trials.extend(
-            Trial(id, config, bracket) for id, config in enumerate(configs, start=first)
+            Trial(id, config, bracket, reason=reason)
+            for id, (config, reason) in enumerate(suggested, start=first)
         )
         return range(first, len(self.trials))
 

@@ -148,7 +148,8 @@ class HyperbandScheduler(Scheduler):
         if not configs:
             self._next = len(self._planned)  # the space is exhausted for later ones too
             return
-        trials = self._history.enrol(configs, rungs[0].bracket)
+        reasons = self.sampler.explain(self.trials, configs)
+        trials = self._history.enrol(configs, reasons, rungs[0].bracket)
         position = len(self._brackets)
         self._brackets.append(Bracket(rungs, trials))
         self._bracket_of.update(dict.fromkeys(trials, position))

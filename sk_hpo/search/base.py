@@ -27,6 +27,8 @@ from sk_hpo.evaluation.fold import FoldContext, train_whole
 from sk_hpo.evaluation.rng import seeded
 from sk_hpo.execution.choose import make_executor
 from sk_hpo.samplers.base import Sampler
+from sk_hpo.samplers.enqueued import EnqueuedSampler
+from sk_hpo.samplers.surrogate import Surrogate
 from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.search import results as tables
 from sk_hpo.search.plan import Plan
@@ -47,6 +49,7 @@ class SearchCV(_sklearn.BaseSearchCV):
         **_sklearn.BaseSearchCV._parameter_constraints,
         "param_distributions": [dict, list, tuple],
         "sampler": [_sklearn.StrOptions(set(SAMPLERS)), Sampler],
+        "points_to_evaluate": [list, tuple, None],
         "constraint": [callable, None],
         "random_state": ["random_state"],
     }
@@ -58,6 +61,7 @@ class SearchCV(_sklearn.BaseSearchCV):
         param_distributions: Any,
         *,
         sampler: Any,
+        points_to_evaluate: Any,
         constraint: Any,
         random_state: Any,
         **inherited: Any,
@@ -65,6 +69,7 @@ class SearchCV(_sklearn.BaseSearchCV):
         super().__init__(estimator, **inherited)
         self.param_distributions = param_distributions
         self.sampler = sampler
+        self.points_to_evaluate = points_to_evaluate
         self.constraint = constraint
         self.random_state = random_state
 
@@ -79,7 +84,8 @@ class SearchCV(_sklearn.BaseSearchCV):
     def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
         """Return the scheduler; raise ValueError if the arguments do not fit together."""
 
-    def _sampler(self) -> Sampler:
+    def _sampler(self, problem: Problem) -> Sampler:
+        """Return the sampler, unbound."""
         return make_sampler(self.sampler)
 
     def _limits(self, problem: Problem) -> tuple[int, int]:
@@ -162,6 +168,7 @@ class SearchCV(_sklearn.BaseSearchCV):
         root.call_on_fit_task_begin(**told)
         context = self._search(problem, scheduler, root)
         best = self._select(problem, scheduler)
+        self._keep_surrogate(problem, scheduler)
         if self.refit:
             assert best is not None
             self._refit(context, best, problem.space.params(best.trial.config), root)
@@ -172,7 +179,17 @@ class SearchCV(_sklearn.BaseSearchCV):
     # -- the steps of fit -----------------------------------------------------------------
 
     def _make(self, problem: Problem) -> Scheduler:
-        return self._scheduler(self._sampler().bind(problem.space, problem.seed), problem)
+        sampler = EnqueuedSampler(
+            self._sampler(problem), self.points_to_evaluate or (), problem.unsearched
+        ).bind(problem.space, problem.seed)
+        scheduler = self._scheduler(sampler, problem)
+        n_candidates = sum(rung.n_trials for rung in scheduler.plan() if rung.rung == 0)
+        if len(sampler.points) > n_candidates:
+            raise ValueError(
+                f"points_to_evaluate has {len(sampler.points)} different points, but this"
+                f" search tries no more than {n_candidates} candidates."
+            )
+        return scheduler
 
     def _plan(self, problem: Problem, scheduler: Scheduler) -> Plan:
         return Plan(
@@ -252,6 +269,8 @@ class SearchCV(_sklearn.BaseSearchCV):
             )
         failed = np.array([row.outcome.failure is not None for row in table])
         tables.rank(results, failed)
+        if scheduler.sampler.uses_history:
+            results |= tables.explanations(table)
         first = out[0]["test_scores"]
         self.multimetric_ = isinstance(first, dict)
         metric = problem.metric
@@ -274,6 +293,13 @@ class SearchCV(_sklearn.BaseSearchCV):
         self.history_ = list(scheduler.trials)
         self._describe(problem, scheduler, table)
         return chosen
+
+    def _keep_surrogate(self, problem: Problem, scheduler: Scheduler) -> None:
+        """Set `surrogate_` if the sampler has a model."""
+        self.__dict__.pop("surrogate_", None)
+        surrogate = scheduler.sampler.surrogate(scheduler.trials)
+        if surrogate is not None:
+            self.surrogate_ = Surrogate(surrogate.space, surrogate.model, problem.unsearched)
 
     def _describe(
         self, problem: Problem, scheduler: Scheduler, table: list[tables.Row]

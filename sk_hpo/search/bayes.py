@@ -6,21 +6,25 @@ NeurIPS 2012. The model is in `sk_hpo.surrogates`, the decision in `sk_hpo.sampl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from sk_hpo import _sklearn
 from sk_hpo.samplers.base import Sampler
-from sk_hpo.samplers.gp import GPSampler
 from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.schedulers.flat import FlatScheduler
 from sk_hpo.search.base import SearchCV
 from sk_hpo.search.document import documented
 from sk_hpo.search.problem import Problem
 from sk_hpo.search.random import n_trials
+from sk_hpo.search.samplers import SAMPLERS
 
 __all__ = ["BayesSearchCV"]
+
+# Samplers that want to know how many candidates come before the model is asked.
+_WITH_MODEL = ("gp", "tpe")
 
 
 @documented
@@ -55,6 +59,7 @@ class BayesSearchCV(SearchCV):
     ----------
     cv_results_ : dict of numpy (masked) ndarrays
         As in scikit-learn.
+        {columns}
     {attributes}
 
     Examples
@@ -89,6 +94,7 @@ class BayesSearchCV(SearchCV):
         n_points: int = 1,
         n_initial_points: Any = "auto",
         sampler: Any = "gp",
+        points_to_evaluate: Any = None,
         constraint: Any = None,
         scoring: Any = None,
         n_jobs: int | None = None,
@@ -107,6 +113,7 @@ class BayesSearchCV(SearchCV):
             estimator,
             param_distributions,
             sampler=sampler,
+            points_to_evaluate=points_to_evaluate,
             constraint=constraint,
             random_state=random_state,
             scoring=scoring,
@@ -119,10 +126,11 @@ class BayesSearchCV(SearchCV):
             return_train_score=return_train_score,
         )
 
-    def _sampler(self) -> Sampler:
-        if isinstance(self.sampler, str) and self.sampler == "gp":
-            return GPSampler(n_initial_points=self.n_initial_points)
-        return super()._sampler()
+    def _sampler(self, problem: Problem) -> Sampler:
+        if isinstance(self.sampler, str) and self.sampler in _WITH_MODEL:
+            make: Callable[..., Sampler] = SAMPLERS[self.sampler]
+            return make(n_initial_points=self.n_initial_points)
+        return super()._sampler(problem)
 
     def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
         return FlatScheduler(sampler, n_trials(self.n_iter, problem.space), self.n_points)

@@ -75,6 +75,7 @@ class HalvingHyperbandSearchCV(SearchCV):
         ``bracket``, ``iter`` (rung within the bracket) and ``n_resources`` (the rung's
         resource; a candidate that stopped early used less). Ranks compare the rows of all
         rungs, so that the best, which is of the highest rung, need not have rank 1.
+        {columns}
     n_resources_, n_candidates_ : list of int
         Resource and number of candidates of each rung, bracket by bracket.
     brackets_ : list of tuple of Standing
@@ -140,6 +141,7 @@ class HalvingHyperbandSearchCV(SearchCV):
         hyperband_iterations: int = 1,
         brackets: Any = "all",
         sampler: Any = "random",
+        points_to_evaluate: Any = None,
         constraint: Any = None,
         scoring: Any = None,
         n_jobs: int | None = None,
@@ -161,6 +163,7 @@ class HalvingHyperbandSearchCV(SearchCV):
             estimator,
             param_distributions,
             sampler=sampler,
+            points_to_evaluate=points_to_evaluate,
             constraint=constraint,
             random_state=random_state,
             scoring=scoring,

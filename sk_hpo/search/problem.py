@@ -64,6 +64,11 @@ class Problem:
     seed: int
 
     @property
+    def unsearched(self) -> tuple[str, ...]:
+        """What ``cv_results_["params"]`` lists beside the space: the resource, or nothing."""
+        return () if self.resource.parameter is None else (self.resource.parameter,)
+
+    @property
     def n_train(self) -> int:
         """Rows of the smallest training fold."""
         return min(len(train) for train, _ in self.splits)

@@ -19,6 +19,7 @@ from sk_hpo.schedulers.flat import FlatScheduler
 from sk_hpo.search.base import SearchCV
 from sk_hpo.search.document import documented
 from sk_hpo.search.problem import Problem
+from sk_hpo.search.samplers import make_sampler
 from sk_hpo.space.space import Space
 
 __all__ = ["RandomSearchCV", "n_trials"]
@@ -64,6 +65,7 @@ class RandomSearchCV(SearchCV):
     ----------
     cv_results_ : dict of numpy (masked) ndarrays
         As in scikit-learn.
+        {columns}
     {attributes}
 
     Examples
@@ -90,6 +92,7 @@ class RandomSearchCV(SearchCV):
         *,
         n_iter: int = 10,
         sampler: Any = "random",
+        points_to_evaluate: Any = None,
         constraint: Any = None,
         scoring: Any = None,
         n_jobs: int | None = None,
@@ -106,6 +109,7 @@ class RandomSearchCV(SearchCV):
             estimator,
             param_distributions,
             sampler=sampler,
+            points_to_evaluate=points_to_evaluate,
             constraint=constraint,
             random_state=random_state,
             scoring=scoring,
@@ -118,11 +122,15 @@ class RandomSearchCV(SearchCV):
             return_train_score=return_train_score,
         )
 
-    def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
+    def _sampler(self, problem: Problem) -> Sampler:
+        sampler = super()._sampler(problem)
         space = problem.space
-        if isinstance(sampler, GridSampler):
-            return FlatScheduler(sampler, int(space.size))
         lists = all(d.kind in ("categorical", "ordinal") for d in space.dimensions)
         if isinstance(sampler, RandomSampler) and lists and space.size <= self.n_iter:
-            sampler = GridSampler().bind(space, problem.seed)  # all of it, so in order
-        return FlatScheduler(sampler, n_trials(self.n_iter, space))
+            return GridSampler()  # all of it, so in order
+        return sampler
+
+    def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
+        if isinstance(make_sampler(self.sampler), GridSampler):
+            return FlatScheduler(sampler, int(problem.space.size))
+        return FlatScheduler(sampler, n_trials(self.n_iter, problem.space))

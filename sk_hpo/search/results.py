@@ -18,6 +18,7 @@ __all__ = [
     "best_rows",
     "candidates",
     "check_any_succeeded",
+    "explanations",
     "more_results",
     "rank",
     "records",
@@ -88,6 +89,17 @@ def more_results(table: Sequence[Row]) -> dict[str, list[int]]:
         "bracket": [row.trial.bracket for row in table],
         "iter": [row.rung for row in table],
         "n_resources": [row.resource for row in table],
+    }
+
+
+def explanations(table: Sequence[Row]) -> dict[str, Any]:
+    """Return the columns that say why each candidate was tried."""
+    reasons = [row.trial.reason for row in table]
+    return {
+        "suggested_by": np.array([reason.origin for reason in reasons]),
+        "acquisition": np.array([reason.acquisition for reason in reasons]),
+        "predicted_mean": np.array([reason.mean for reason in reasons]),
+        "predicted_sd": np.array([reason.sd for reason in reasons]),
     }
 
 

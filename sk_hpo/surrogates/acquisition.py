@@ -1,7 +1,7 @@
 """Acquisition functions: what a predicted mean and standard deviation are worth.
 
 All of them maximise, are elementwise, and come as ``(value, d value / d mean,
-d value / d sd)``.
+d value / d sd)``. Where M models predict, `mean_of_exp` and `mean_of` average what they say.
 
 Ament, Daulton, Eriksson, Balandat, Bakshy: Unexpected Improvements to Expected
 Improvement for Bayesian Optimization, NeurIPS 2023.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx, ndtr
 
-__all__ = ["Acquired", "log_ei", "ucb"]
+__all__ = ["Acquired", "log_ei", "mean_of", "mean_of_exp", "ucb"]
 
 FloatArray = NDArray[np.float64]
 Acquired = tuple[FloatArray, FloatArray, FloatArray]
@@ -28,7 +28,7 @@ _TAIL = -50.0
 _LOWEST = -1e100  # its square is finite
 
 
-def log_ei(mean: FloatArray, sd: FloatArray, best: float) -> Acquired:
+def log_ei(mean: FloatArray, sd: FloatArray, best: float | FloatArray) -> Acquired:
     """Return the logarithm of the expected improvement over `best`, and its slopes.
 
     Exact to about 1e-12 however unlikely an improvement is, where the naive formula
@@ -36,14 +36,14 @@ def log_ei(mean: FloatArray, sd: FloatArray, best: float) -> Acquired:
 
     Parameters
     ----------
-    mean, sd : ndarray of shape (m,)
+    mean, sd : ndarray of shape (..., m)
         Predictions; ``sd > 0``.
-    best : float
-        Value to improve on.
+    best : float or ndarray
+        Value to improve on; broadcast.
 
     Returns
     -------
-    value, d_mean, d_sd : ndarray of shape (m,)
+    value, d_mean, d_sd : ndarray of shape (..., m)
         ``log E[max(f - best, 0)]`` for ``f ~ N(mean, sd**2)``, and its partial
         derivatives.
 
@@ -78,8 +78,60 @@ def ucb(mean: FloatArray, sd: FloatArray, beta: float) -> Acquired:
     return mean + beta * sd, np.ones_like(mean), np.full_like(sd, beta)
 
 
+def mean_of_exp(acquired: Acquired) -> Acquired:
+    """Average over models on the scale of the exponential: of log EI, the mean EI.
+
+    Snoek, Larochelle, Adams: Practical Bayesian Optimization of Machine Learning
+    Algorithms, NeurIPS 2012, section 3.2 (integrated acquisition).
+
+    Parameters
+    ----------
+    acquired : tuple of ndarray of shape (M, m)
+        Values and slopes by model.
+
+    Returns
+    -------
+    value : ndarray of shape (m,)
+        ``log(mean(exp(values)))``.
+    d_mean, d_sd : ndarray of shape (M, m)
+        Its slopes in the predictions of each model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value, ones = np.log([[1.0], [3.0]]), np.ones((2, 1))
+    >>> np.exp(mean_of_exp((value, ones, ones))[0]).round(6)
+    array([2.])
+    """
+    values, d_mean, d_sd = acquired
+    top = values.max(axis=0)
+    share = np.exp(values - top)
+    total = share.sum(axis=0)
+    share /= total
+    return top + np.log(total / len(values)), share * d_mean, share * d_sd
+
+
+def mean_of(acquired: Acquired) -> Acquired:
+    """Average over models; shapes as in `mean_of_exp`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean_of((np.array([[1.0], [3.0]]), np.ones((2, 1)), np.ones((2, 1))))[0]
+    array([2.])
+    """
+    values, d_mean, d_sd = acquired
+    n = len(values)
+    return values.mean(axis=0), d_mean / n, d_sd / n
+
+
 def _log_h(z: FloatArray) -> Acquired:
     """Return ``log h``, ``Phi / h`` and ``phi / h`` for ``h = phi(z) + z Phi(z)``."""
+    low, high = z.min(initial=np.inf), z.max(initial=-np.inf)
+    if low > -1.0:
+        return _near(z)
+    if low > _TAIL and high <= -1.0:
+        return _middle(z)
     value, cdf, pdf = np.empty_like(z), np.empty_like(z), np.empty_like(z)
     for where, branch in (
         (z > -1.0, _near),

@@ -7,16 +7,17 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import loguniform, norm, poisson, randint, uniform
+from scipy.stats import loguniform, norm, poisson, randint, spearmanr, uniform
 
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.space.condition import when
 from sk_hpo.space.distribution import lograndint
 from sk_hpo.space.space import Space
-from sk_hpo.trial import Config, Outcome, Trial
+from sk_hpo.trial import Config, Outcome, Reason, Trial
 
 Score = Callable[[Space, Config], float]
 
@@ -132,6 +133,14 @@ def configs_of(history: Sequence[Trial]) -> list[Config]:
     return [trial.config for trial in history]
 
 
+def state(sampler: Sampler) -> dict[str, Any]:
+    """Return a copy of what a sampler holds, down to the samplers that it holds."""
+    return {
+        name: state(value) if isinstance(value, Sampler) else deepcopy(value)
+        for name, value in vars(sampler).items()
+    }
+
+
 class SamplerContract:
     """What `sk_hpo.samplers.base.Sampler` promises.
 
@@ -167,9 +176,9 @@ class SamplerContract:
 
     def test_bind_leaves_the_recipe_alone(self, space: Space) -> None:
         recipe = self.make()
-        before = deepcopy(vars(recipe))
+        before = state(recipe)
         one, other = recipe.bind(space, 1), recipe.bind(space, 2)
-        assert vars(recipe) == before
+        assert state(recipe) == before
         assert type(one) is type(recipe)
         assert (one.space, one.seed) == (space, 1)
         assert (other.space, other.seed) == (space, 2)
@@ -285,6 +294,69 @@ class SamplerContract:
 
         up, down = ([told(t, upwards) for t in history] for upwards in (True, False))
         assert self.bound(space).suggest(up, 2) == self.bound(space).suggest(down, 2)
+
+    @pytest.mark.parametrize("n", [1, 3])
+    def test_every_suggestion_has_a_reason(self, space: Space, n: int) -> None:
+        grown = self.bound(space)
+        history = search(grown, self.n_trials)
+        for length in (0, 4, self.n_trials):
+            before = history[:length]
+            configs = self.bound(space).suggest(before, n)
+            reasons = self.bound(space).explain(before, configs)
+            assert [type(reason) for reason in reasons] == [Reason] * len(configs)
+            for reason in reasons:
+                self.check_reason(reason)
+            # Pure, as suggestions are; NaN equals nothing but its own text.
+            suggested = grown.suggest(before, n)
+            assert repr(grown.explain(before, suggested)) == repr(reasons)
+            assert grown.suggest(before, n) == configs
+            assert before == history[:length]
+        assert grown.explain(history, []) == []
+
+    def check_reason(self, reason: Reason) -> None:
+        """Who had a model says what it was asked and how sure it was; nobody else does."""
+        numbers = (reason.acquisition, reason.mean, reason.sd)
+        if reason.origin == "model":
+            assert not math.isnan(reason.acquisition)
+            assert math.isnan(reason.mean) == math.isnan(reason.sd)
+            assert not reason.sd < 0
+        else:
+            assert reason.origin in ("user", "initial", "random")
+            assert all(map(math.isnan, numbers))
+
+    def test_what_was_learned_predicts(self, space: Space) -> None:
+        grown = self.bound(space)
+        history = search(grown, self.n_trials)
+        surrogate = self.bound(space).surrogate(history)
+        if surrogate is None:
+            assert grown.surrogate(history) is None
+            return
+        suggestion = self.bound(space).suggest(history, 2)
+        params = [space.params(trial.config) for trial in history]
+        mean, sd = surrogate.predict(params, return_std=True)
+        assert mean.shape == sd.shape == (len(params),)
+        assert np.isfinite(mean).all()
+        assert (sd >= 0).all()
+        again = grown.surrogate(history)
+        assert again is not None
+        np.testing.assert_array_equal(again.predict(params), mean)
+        np.testing.assert_allclose(surrogate.predict(params[:1]), mean[:1], rtol=1e-9)
+        assert grown.suggest(history, 2) == suggestion
+        # It has learned something: it puts the trials in an order near that of their scores.
+        scores = [trial.outcome.score for trial in history]
+        if len(set(scores)) > 3:
+            assert spearmanr(mean, scores).statistic > 0
+
+    @pytest.mark.parametrize("score", [nan, absurd, constant], ids=lambda s: s.__name__)
+    def test_reasons_and_models_survive_scores(self, space: Space, score: Score) -> None:
+        sampler = self.bound(space)
+        history = search(sampler, 8, score=score)
+        for reason in sampler.explain(history, sampler.suggest(history, 2)):
+            self.check_reason(reason)
+        surrogate = sampler.surrogate(history)
+        if surrogate is not None:
+            mean, sd = surrogate.predict([space.params(history[0].config)], return_std=True)
+            assert mean.shape == sd.shape == (1,)
 
     def test_one_config(self) -> None:
         for space in (Space({}), Space({"a": [1]}), Space({"a": [1], "b": [None]})):

@@ -17,7 +17,7 @@ import pytest
 from sk_hpo.rungs import Rung
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.schedulers.base import DONE, WAIT, Scheduler
-from sk_hpo.trial import Config, Job, Outcome, Trial
+from sk_hpo.trial import Config, Job, Outcome, Reason, Trial
 
 Score = Callable[[Job], float]
 
@@ -26,7 +26,8 @@ class CountingSampler(Sampler):
     """Config i is (i, what the sampler saw); a space of `size` configs.
 
     With history, what it saw is every outcome so far, so that a schedule whose
-    suggestions depend on the order of arrival gives different configs.
+    suggestions depend on the order of arrival gives different configs. Its reasons repeat
+    the config; they must be asked for before anything else is.
     """
 
     def __init__(self, size: float = math.inf, uses_history: bool = False) -> None:
@@ -43,7 +44,12 @@ class CountingSampler(Sampler):
             outcomes = [sorted(trial.outcomes.items()) for trial in history]
             seen = crc32(repr(outcomes).encode())
         stop = int(min(len(history) + n, self.space.size))
-        return [(i, seen) for i in range(len(history), stop)]
+        self.answer = list(history), [(i, seen) for i in range(len(history), stop)]
+        return self.answer[1]
+
+    def explain(self, history: Sequence[Trial], configs: Sequence[Config]) -> list[Reason]:
+        assert (list(history), configs) == self.answer
+        return [Reason("model", acquisition=i, mean=seen) for i, seen in configs]
 
 
 def tied_score(job: Job) -> float:
@@ -193,6 +199,12 @@ class SchedulerContract:
             # NaN equals nothing but its own text.
             assert repr(run.scheduler.trials) == repr(alone.scheduler.trials)
             assert set(run.asked) == set(alone.asked)
+
+    @many_workers
+    def test_every_trial_keeps_its_reason(self, workers: int) -> None:
+        run = drive(self.make(), workers, seed=workers)
+        for trial in run.scheduler.trials:
+            assert (trial.reason.acquisition, trial.reason.mean) == trial.config
 
     @many_workers
     def test_the_plan_is_what_happens(self, workers: int) -> None:

@@ -94,6 +94,36 @@ OF_ALL = {
     "space of wrong types": ({"space": [{"x": [1]}, 3]}, BOTH, r"not a dict \(3\)"),
     "empty list of spaces": ({"space": []}, ValueError, "param_distributions|empty"),
     "unfrozen": ({"space": {"x": loguniform}}, ValueError, "'x'.*needs its arguments"),
+    "points of a wrong type": (
+        {"points_to_evaluate": {"x": 1.0}},
+        BOTH,
+        "points_to_evaluate",
+    ),
+    "a point of a wrong type": (
+        {"points_to_evaluate": [3]},
+        TypeError,
+        r"points_to_evaluate\[0\] is not a dict: 3",
+    ),
+    "a point outside": (
+        {"points_to_evaluate": [{"x": 1.0}, {"x": 7.0}]},
+        ValueError,
+        r"points_to_evaluate\[1\]: Parameter 'x': 7.0 is not one of",
+    ),
+    "a point of other parameters": (
+        {"points_to_evaluate": [{"xx": 1.0}]},
+        ValueError,
+        r"points_to_evaluate\[0\]: Parameter 'xx' is not searched; did you mean 'x'",
+    ),
+    "a point that says nothing": (
+        {"points_to_evaluate": [{}]},
+        ValueError,
+        r"points_to_evaluate\[0\]: Parameter 'x' is missing",
+    ),
+    "a point that is not allowed": (
+        {"points_to_evaluate": [{"x": 2.0}], "constraint": lambda p: p["x"] != 2.0},
+        ValueError,
+        r"points_to_evaluate\[0\]: the constraint rejects {'x': 2.0}",
+    ),
     "condition on nothing": ({"space": {"x": when([1], size_=2)}}, ValueError, "size_"),
     "conditions in a circle": (
         {"space": {"x": when([1.0], size=2), "size": when([2], x=1.0)}},

@@ -16,7 +16,8 @@ from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold
 from sk_hpo import HalvingHyperbandSearchCV, lograndint, when
 
 X, y = data()
-OURS = {"trial", "iter", "n_resources", "bracket"}
+RUNGS = {"trial", "iter", "n_resources", "bracket"}
+REASONS = {"suggested_by", "acquisition", "predicted_mean", "predicted_sd"}
 
 
 def scores_of(results: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -48,9 +49,7 @@ def test_keys_and_types_are_scikit_learns(kind: str, options: dict[str, Any]) ->
     # as in scikit-learn's halving, a resource that is a parameter is one in the results
     extra = set(ours) - set(theirs) - {"param_max_iter"}
     assert set(theirs) <= set(ours)
-    assert extra <= OURS
-    if kind in HALVING:
-        assert extra == OURS
+    assert extra == (RUNGS if kind in HALVING else REASONS if kind == "bayes" else set())
     for key in theirs:
         assert type(ours[key]) is type(theirs[key]), key
         if key != "params":
@@ -58,7 +57,8 @@ def test_keys_and_types_are_scikit_learns(kind: str, options: dict[str, Any]) ->
             assert ours[key].shape == (len(ours["params"]),), key
     for key in extra:
         assert ours[key].shape == (len(ours["params"]),), key
-        assert ours[key].dtype.kind == "i", key
+        expected = "i" if key in RUNGS else "U" if key == "suggested_by" else "f"
+        assert ours[key].dtype.kind == expected, key
 
 
 @pytest.mark.parametrize(
