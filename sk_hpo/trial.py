@@ -63,6 +63,8 @@ class Outcome:
         Traceback of the first fold that raised.
     folds : tuple, default=()
         What the evaluator wants to remember of each fold; opaque to schedulers.
+    scores : tuple of float, default=()
+        The validation score of each fold, if there are folds.
     """
 
     score: float
@@ -70,6 +72,7 @@ class Outcome:
     cost: float = 0.0
     failure: str | None = None
     folds: tuple[Any, ...] = ()
+    scores: tuple[float, ...] = ()
 
     @property
     def failed(self) -> bool:

@@ -96,10 +96,13 @@ class Observation:
         To be minimised; the mean over the folds where there are folds.
     standard_error : float
         Of `value` over the folds, NaN without folds.
+    folds : tuple of float
+        The values of which `value` is the mean.
     """
 
     value: float
     standard_error: float = math.nan
+    folds: tuple[float, ...] = ()
 
 
 class Task:
@@ -155,7 +158,7 @@ class Task:
         if len(scores) == 1:
             return Observation(float(scores[0]))
         standard_error = float(scores.std(ddof=1) / math.sqrt(len(scores)))
-        return Observation(float(scores.mean()), standard_error)
+        return Observation(float(scores.mean()), standard_error, tuple(scores.tolist()))
 
     def observe(self, config: Config, rng: np.random.Generator) -> float:
         """Return the value alone of `measure`."""

@@ -94,6 +94,7 @@ class CrossValidation:
             cost=sum(result.cost for result in values),
             failure=failure,
             folds=tuple(values),
+            scores=tuple(scores.tolist()),
         )
         if self._progress:
             self._progress.told(job, outcome)

@@ -24,6 +24,7 @@ from sk_hpo.samplers.sobol import SobolSampler
 from sk_hpo.samplers.surrogate import Surrogate
 from sk_hpo.space.space import Space
 from sk_hpo.surrogates.acquisition import Acquired, log_ei, mean_of, mean_of_exp, ucb
+from sk_hpo.surrogates.folds import fold_errors
 from sk_hpo.surrogates.gp import Posterior
 from sk_hpo.surrogates.growing import GrowingProcess, n_draws
 from sk_hpo.surrogates.hyperparameters import Priors
@@ -204,16 +205,20 @@ class GPSampler(Sampler):
         seen = observed(history, enough=len(self.space.dimensions) + 1)
         x = self._cube.rows(config for config, _ in seen)
         scores = np.array([outcome.score for _, outcome in seen])
-        variances = np.array([self._variance(outcome) for _, outcome in seen])
-        return self._process.posterior(x, scores, np.sqrt(variances))
+        return self._process.posterior(x, scores, self._errors([o for _, o in seen]))
 
-    def _variance(self, outcome: Outcome) -> float:
-        """Return what is known of the noise of a score."""
-        known = 0.0 if self.alpha == "auto" else self.alpha
-        error = outcome.standard_error
-        if self.fold_noise and math.isfinite(error) and not outcome.failed:
-            known += min(error, 1e150) ** 2
-        return known
+    def _errors(self, outcomes: Sequence[Outcome]) -> FloatArray:
+        """Return the standard error that is known of each score."""
+        known = 0.0 if self.alpha == "auto" else math.sqrt(self.alpha)
+        errors = np.full(len(outcomes), known)
+        k = max(len(outcome.scores) for outcome in outcomes)
+        if self.fold_noise and k > 1:
+            nothing = (math.nan,) * k
+            table = [
+                o.scores if len(o.scores) == k and not o.failed else nothing for o in outcomes
+            ]
+            errors = np.hypot(errors, fold_errors(np.array(table)))
+        return errors
 
     def _objective(self, posterior: Posterior) -> _Objective:
         if self.acquisition == "ucb":

@@ -198,6 +198,7 @@ def test_ours_is_told_scores_to_maximise_with_their_standard_errors():
     outcomes = [trial.outcome for trial in heard[-1]]
     assert [o.score for o in outcomes] == [-e.observed for e in evaluations[:4]]
     assert all(o.standard_error > 0 for o in outcomes)
+    assert [np.mean(o.scores) for o in outcomes] == pytest.approx([o.score for o in outcomes])
     assert [trial.id for trial in heard[-1]] == [0, 1, 2, 3]
 
 

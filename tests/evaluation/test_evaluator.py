@@ -43,6 +43,7 @@ def test_the_outcome_is_mean_and_standard_error():
     assert outcome.cost == 6
     assert outcome.failure is None
     assert [fold.test_scores for fold in outcome.folds] == scores
+    assert outcome.scores == tuple(scores)
     assert math.isnan(evaluator(n_splits=1).outcome(JOB, [result(1.0)]).standard_error)
 
 

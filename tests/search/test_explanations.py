@@ -185,3 +185,22 @@ def test_how_many_candidates_come_before_the_model_is_the_searchs_to_say(
     search = build("bayes", sampler=name, n_initial_points=6).fit(X, y)
     origins = search.cv_results_["suggested_by"].tolist()
     assert origins == ["initial"] * 6 + ["model"] * 3
+
+
+@pytest.mark.parametrize("n_points", [1, 3])
+def test_the_gaussian_process_tells_what_it_expected(n_points: int) -> None:
+    search = build("bayes", sampler="gp", n_initial_points=5, n_iter=12, n_points=n_points)
+    search.set_params(points_to_evaluate=POINTS).fit(X, y)
+    results = search.cv_results_
+    assert results["suggested_by"].tolist() == ["user"] * 2 + ["initial"] * 3 + ["model"] * 7
+    modelled = results["suggested_by"] == "model"
+    for name in COLUMNS[1:]:
+        np.testing.assert_array_equal(np.isfinite(results[name]), modelled)
+    assert (results["predicted_sd"][modelled] > 0).all()
+    copy = pickle.loads(pickle.dumps(search))
+    mean, sd = copy.surrogate_.predict(results["params"], return_std=True)
+    assert np.corrcoef(mean, results["mean_test_score"])[0, 1] > 0.5
+    assert (sd > 0).all()
+    again = clone(search).fit(X, y).cv_results_
+    for name in COLUMNS:
+        np.testing.assert_array_equal(again[name], results[name])

@@ -41,7 +41,11 @@ class Ours(Optimizer):
 
     def tell(self, configs: Sequence[Config], observations: Sequence[Observation]) -> None:
         for config, observation in zip(self._asked, observations, strict=True):
-            outcome = Outcome(-observation.value, observation.standard_error)
+            outcome = Outcome(
+                -observation.value,
+                observation.standard_error,
+                scores=tuple(-value for value in observation.folds),
+            )
             self._history.append(Trial(len(self._history), config).told(1, outcome))
 
 
