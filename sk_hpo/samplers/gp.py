@@ -24,7 +24,6 @@ from sk_hpo.samplers.sobol import SobolSampler
 from sk_hpo.samplers.surrogate import Surrogate
 from sk_hpo.space.space import Space
 from sk_hpo.surrogates.acquisition import Acquired, log_ei, mean_of, mean_of_exp, ucb
-from sk_hpo.surrogates.folds import fold_errors
 from sk_hpo.surrogates.gp import Posterior
 from sk_hpo.surrogates.growing import GrowingProcess, n_draws
 from sk_hpo.surrogates.hyperparameters import Priors
@@ -60,11 +59,10 @@ class GPSampler(Sampler):
         Variance of the noise of a score, in squared units of the score. "auto" learns it.
     beta : float, default=2.6
         Weight of the standard deviation in "ucb".
-    fold_noise : bool, default=False
-        Whether the squared standard error over the folds is taken as the noise variance of
-        a score, in addition to `alpha`. Folds that are hard for every config are part of
-        that standard error although they do not blur the comparison of configs that share
-        their folds; hence the default.
+    fold_noise : bool, default=True
+        Whether a score counts for less if its folds disagree: what folds have in common for
+        all configs apart, their spread is taken as noise, in addition to `alpha`. See
+        `sk_hpo.surrogates.folds`.
 
     Raises
     ------
@@ -100,7 +98,7 @@ class GPSampler(Sampler):
         acquisition: Literal["auto", "log_ei", "ucb"] = "auto",
         alpha: float | Literal["auto"] = "auto",
         beta: float = 2.6,
-        fold_noise: bool = False,
+        fold_noise: bool = True,
     ) -> None:
         self.n_initial_points = n_initial_points
         self.acquisition = acquisition
@@ -123,7 +121,8 @@ class GPSampler(Sampler):
         bound._ledger = Ledger(space, space.enumerate)
         columns = Columns(bound._cube.lattice.categorical, bound._cube.optional)
         priors = Priors() if self.alpha == "auto" else Priors(noise=None)
-        bound._process = GrowingProcess(columns, seed, priors)
+        error = 0.0 if self.alpha == "auto" else math.sqrt(self.alpha)
+        bound._process = GrowingProcess(columns, seed, priors, error)
         bound._said = None
         return bound
 
@@ -205,20 +204,8 @@ class GPSampler(Sampler):
         seen = observed(history, enough=len(self.space.dimensions) + 1)
         x = self._cube.rows(config for config, _ in seen)
         scores = np.array([outcome.score for _, outcome in seen])
-        return self._process.posterior(x, scores, self._errors([o for _, o in seen]))
-
-    def _errors(self, outcomes: Sequence[Outcome]) -> FloatArray:
-        """Return the standard error that is known of each score."""
-        known = 0.0 if self.alpha == "auto" else math.sqrt(self.alpha)
-        errors = np.full(len(outcomes), known)
-        k = max(len(outcome.scores) for outcome in outcomes)
-        if self.fold_noise and k > 1:
-            nothing = (math.nan,) * k
-            table = [
-                o.scores if len(o.scores) == k and not o.failed else nothing for o in outcomes
-            ]
-            errors = np.hypot(errors, fold_errors(np.array(table)))
-        return errors
+        folds = _folds([outcome for _, outcome in seen]) if self.fold_noise else None
+        return self._process.posterior(x, scores, folds)
 
     def _objective(self, posterior: Posterior) -> _Objective:
         if self.acquisition == "ucb":
@@ -257,6 +244,14 @@ class GPSampler(Sampler):
         if not listed:
             return None
         return listed[int(np.argmax(objective(self._cube.rows(listed))))]
+
+
+def _folds(outcomes: Sequence[Outcome]) -> FloatArray:
+    """Return the scores of each fold (n, k), NaN for outcomes that have not k of them."""
+    k = max(len(outcome.scores) for outcome in outcomes)
+    nothing = (math.nan,) * k
+    rows = [nothing if o.failed or len(o.scores) != k else o.scores for o in outcomes]
+    return np.array(rows).reshape(len(rows), k)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

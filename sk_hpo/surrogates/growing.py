@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_hpo.surrogates.folds import fold_errors
 from sk_hpo.surrogates.gp import Posterior, condition
 from sk_hpo.surrogates.hyperparameters import Hyperparameters, Priors, draw, fit
 from sk_hpo.surrogates.kernel import Columns
@@ -38,13 +39,13 @@ class _Data:
 
     x: FloatArray
     scores: FloatArray
-    errors: FloatArray
+    folds: FloatArray
 
     def __len__(self) -> int:
         return len(self.x)
 
     def first(self, n: int) -> _Data:
-        return _Data(self.x[:n], self.scores[:n], self.errors[:n])
+        return _Data(self.x[:n], self.scores[:n], self.folds[:n])
 
     def begins_with(self, other: _Data) -> bool:
         n = len(other)
@@ -52,17 +53,20 @@ class _Data:
             np.array_equal(a[:n], b, equal_nan=True)
             for a, b in (
                 (self.scores, other.scores),
-                (self.errors, other.errors),
+                (self.folds, other.folds),
                 (self.x, other.x),
             )
         )
 
-    def targets(self) -> tuple[Targets, FloatArray]:
-        """Return the targets, and the variance of each (n,)."""
+    def targets(self, error: float) -> tuple[Targets, FloatArray]:
+        """Return the targets, and the variance of each (n,) that is known."""
         told = targets(self.scores)
         if told.stretch == 0.0:
             return told, np.zeros(len(self))
-        errors = told.stretch * np.minimum(self.errors, _LARGEST_ERROR / told.stretch)
+        errors = np.full(len(self), error)
+        if self.folds.shape[1] > 1:
+            errors = np.hypot(errors, fold_errors(self.folds))
+        errors = told.stretch * np.minimum(errors, _LARGEST_ERROR / told.stretch)
         return told, np.square(errors)
 
 
@@ -86,27 +90,32 @@ class GrowingProcess:
         Where draws of hyperparameters come from.
     priors : Priors, default=None
         Densities of the hyperparameters; by default `Priors()`.
+    error : float, default=0.0
+        Known standard error of every score.
 
     Examples
     --------
     >>> import numpy as np
     >>> x = np.linspace(0.0, 1.0, 9)[:, None]
     >>> process = GrowingProcess(Columns(np.array([False])), seed=0)
-    >>> posterior, told = process.posterior(x, 5.0 + x[:, 0], np.zeros(9))
+    >>> posterior, told = process.posterior(x, 5.0 + x[:, 0])
     >>> mean, sd = posterior.predict(np.array([[0.55]]))
     >>> bool(abs(told.to_score(mean.mean(), sd.mean())[0] - 5.55) < 0.01)
     True
     """
 
-    def __init__(self, columns: Columns, seed: int, priors: Priors | None = None) -> None:
+    def __init__(
+        self, columns: Columns, seed: int, priors: Priors | None = None, error: float = 0.0
+    ) -> None:
         self._columns = columns
         self._seed = seed
         self._priors = priors
+        self._error = error
         self._refined: list[_Refined] = []
-        self._known: tuple[_Refined, Posterior] | None = None  # that of its data
+        self._known: tuple[_Refined, Posterior, FloatArray] | None = None
 
     def posterior(
-        self, x: FloatArray, scores: FloatArray, errors: FloatArray
+        self, x: FloatArray, scores: FloatArray, folds: FloatArray | None = None
     ) -> tuple[Posterior, Targets]:
         """Return what is believed after some observations, and the units that it is in.
 
@@ -118,23 +127,27 @@ class GrowingProcess:
             Observed rows, NaN where a parameter does not exist; ``n >= 1``.
         scores : ndarray of shape (n,)
             To be maximised; NaN or infinite for failures.
-        errors : ndarray of shape (n,)
-            Known standard error of each score, 0 if there is none.
+        folds : ndarray of shape (n, k), default=None
+            The scores of each fold, of which a score is the mean: what it is worth, see
+            `fold_errors`.
         """
-        data = _Data(x, scores, errors)
+        data = _Data(x, scores, np.empty((len(x), 0)) if folds is None else folds)
         last = self._refine(data)
-        told, noise = data.targets()
+        told, noise = data.targets(self._error)
         if len(data) <= _MOST:
-            return self._conditioned(last).observe(x[len(last.data) :], told.y, noise), told
+            before, old_noise = self._conditioned(last)
+            m = len(old_noise)
+            noise = np.concatenate([old_noise, noise[m:]])
+            return before.observe(x[m:], told.y, noise), told
         rows = _some(told.y, _MOST)
         return self._condition(last, x[rows], told.y[rows], noise[rows]), told
 
-    def _conditioned(self, last: _Refined) -> Posterior:
-        """Return the posterior of what a refinement saw."""
+    def _conditioned(self, last: _Refined) -> tuple[Posterior, FloatArray]:
+        """Return the posterior of what a refinement saw, and the noise in it."""
         if self._known is None or self._known[0] is not last:
-            told, noise = last.data.targets()
-            self._known = last, self._condition(last, last.data.x, told.y, noise)
-        return self._known[1]
+            told, noise = last.data.targets(self._error)
+            self._known = last, self._condition(last, last.data.x, told.y, noise), noise
+        return self._known[1:]
 
     def _condition(
         self, last: _Refined, x: FloatArray, y: FloatArray, noise: FloatArray
@@ -151,7 +164,7 @@ class GrowingProcess:
         return self._refined[-1]
 
     def _learn(self, data: _Data) -> _Refined:
-        told, noise = data.targets()
+        told, noise = data.targets(self._error)
         rows = _some(told.y, _MOST_FITTED)
         x, y, noise = data.x[rows], told.y[rows], noise[rows]
         n, last = len(data), self._refined[-1].best if self._refined else None

@@ -174,7 +174,7 @@ class Kernel:
         For few points a: the differences (m, n, p) of all pairs are held.
         """
         apart = a.features[:, None, :] - b.features
-        squares = np.moveaxis(np.square(apart) @ self._weights.T, 2, 0)
+        squares = (np.square(apart) @ self._weights.T).transpose(2, 0, 1)
         self._add_jumps(squares, a, b)
         root = np.sqrt(5.0 * squares)
         decay = self.scale[:, None, None] * np.exp(-root)
@@ -197,8 +197,8 @@ class Pull:
 
     def sums(self, c: FloatArray) -> FloatArray:
         """Return ``sum_n c * d k / d a`` for `c` (M, m, n), shape (M, m, p)."""
-        folded = np.moveaxis(c * self.steep, 0, 1) @ self.apart
-        return np.moveaxis(folded, 0, 1) * self.weights[:, None, :]
+        folded = (c * self.steep).transpose(1, 0, 2) @ self.apart
+        return folded.transpose(1, 0, 2) * self.weights[:, None, :]
 
 
 def _matern(squares: FloatArray, scale: FloatArray) -> FloatArray:
