@@ -18,7 +18,7 @@ __all__ = ["Cube"]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_MAX_LEVELS = 512  # of an ordered dimension; of one with more, a part is suggested
+_MAX_LEVELS = 1024  # of an ordered dimension; of one with more, a part is suggested
 _MAX_KNOWN = 100_000  # conversions that are remembered
 
 
@@ -97,7 +97,7 @@ def _lattice(space: Space) -> Lattice:
 def _levels(dimension: Dimension) -> FloatArray | None:
     """Return the increasing places of a dimension's codes in [0, 1], None if continuous.
 
-    Of a numeric dimension with more than 512, those at 512 evenly spaced quantiles.
+    Of a numeric dimension with more than 1024, those at 1024 evenly spaced quantiles.
     """
     if dimension.n_levels == math.inf:
         return None

@@ -8,19 +8,18 @@ The mathematics is in `sk_hpo.surrogates`.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_hpo.samplers.base import Sampler
 from sk_hpo.samplers.cube import Cube
-from sk_hpo.samplers.ledger import Ledger
+from sk_hpo.samplers.model import Explained, ModelSampler
 from sk_hpo.samplers.observed import all_failed, observed
-from sk_hpo.samplers.sobol import SobolSampler
 from sk_hpo.samplers.surrogate import Surrogate
 from sk_hpo.space.space import Space
 from sk_hpo.surrogates.acquisition import Acquired, log_ei, mean_of, mean_of_exp, ucb
@@ -37,13 +36,13 @@ __all__ = ["GPSampler"]
 FloatArray = NDArray[np.float64]
 
 _MAX_LISTED = 1024  # a space with no more configs is not searched but listed
-_N_DRAWN = 64  # random configs, where all that the search found is tried or not allowed
 _N_ANCHORS = 4
 _MAX_AWAITED = 256  # pending trials, the last ones, that the model knows of
+_LARGEST_BETA = 1e100  # whose products do not overflow
 _ACQUISITIONS = ("auto", "log_ei", "ucb")
 
 
-class GPSampler(Sampler):
+class GPSampler(ModelSampler):
     """Suggests where a Gaussian process expects the largest improvement.
 
     Parameters
@@ -73,7 +72,9 @@ class GPSampler(Sampler):
     -----
     Trials trained to different resources are not mixed: see `sk_hpo.samplers.observed`.
     Pending trials are believed to score as predicted (kriging believer), so a batch costs
-    one fit and grows linearly. A failed trial counts like the worst score.
+    one fit and grows linearly. A failed trial counts like the worst score. Of an integer
+    with more than 1024 values, the model suggests those at 1024 evenly spaced quantiles. The
+    acquisition that `explain` tells is in units of the scores' standard deviation.
 
     Examples
     --------
@@ -100,7 +101,7 @@ class GPSampler(Sampler):
         beta: float = 2.6,
         fold_noise: bool = True,
     ) -> None:
-        self.n_initial_points = n_initial_points
+        super().__init__(n_initial_points)
         self.acquisition = acquisition
         self.alpha = alpha
         self.beta = beta
@@ -116,48 +117,27 @@ class GPSampler(Sampler):
         """
         self._check()
         bound = super().bind(space, seed)
-        bound._initial = SobolSampler().bind(space, seed)
-        bound._cube = Cube(space)
-        bound._ledger = Ledger(space, space.enumerate)
         columns = Columns(bound._cube.lattice.categorical, bound._cube.optional)
         priors = Priors() if self.alpha == "auto" else Priors(noise=None)
         error = 0.0 if self.alpha == "auto" else math.sqrt(self.alpha)
         bound._process = GrowingProcess(columns, seed, priors, error)
-        bound._said = None
         return bound
 
-    _initial: SobolSampler
-    _cube: Cube
-    _ledger: Ledger
     _process: GrowingProcess
-    _said: tuple[list[Trial], int, list[tuple[Config, Reason]]] | None
 
     def _check(self) -> None:
         if self.acquisition not in _ACQUISITIONS:
             raise ValueError(
                 f"acquisition must be one of {_ACQUISITIONS}, not {self.acquisition!r}"
             )
-        n = self.n_initial_points
-        if n != "auto" and (
-            not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1
-        ):
-            raise ValueError(f"n_initial_points must be 'auto' or at least 1, not {n!r}")
-        if not 0.0 <= self.beta < np.inf:
-            raise ValueError(f"beta must be at least 0 and finite, not {self.beta!r}")
-        known = self.alpha if isinstance(self.alpha, Real) else math.nan
-        if self.alpha != "auto" and not 0.0 <= float(known) < np.inf:
+        if not _is_number(self.beta) or not 0.0 <= self.beta <= _LARGEST_BETA:
+            raise ValueError(f"beta must be between 0 and {_LARGEST_BETA:g}, not {self.beta!r}")
+        if self.alpha != "auto" and not (_is_number(self.alpha) and 0.0 <= self.alpha < np.inf):
             raise ValueError(
                 f"alpha must be 'auto', or at least 0 and finite, not {self.alpha!r}"
             )
-
-    def suggest(self, history: Sequence[Trial], n: int = 1) -> list[Config]:
-        """Return up to `n` new configs, see `Sampler.suggest`."""
-        return [config for config, _ in self._answer(history, n)]
-
-    def explain(self, history: Sequence[Trial], configs: Sequence[Config]) -> list[Reason]:
-        """Return why; the acquisition is that of the constructor, of targets of variance 1."""
-        reasons = dict(self._answer(history, len(configs)))
-        return [reasons.get(config, Reason()) for config in configs]
+        if not isinstance(self.fold_noise, bool | np.bool_):
+            raise ValueError(f"fold_noise must be True or False, not {self.fold_noise!r}")
 
     def surrogate(self, history: Sequence[Trial]) -> Surrogate | None:
         """Return the model of a history, None if no trial of it has succeeded."""
@@ -165,40 +145,30 @@ class GPSampler(Sampler):
             return None
         return Surrogate(self.space, _Model(self._cube, *self._fit(history)))
 
-    def _answer(self, history: Sequence[Trial], n: int) -> list[tuple[Config, Reason]]:
-        """Return the configs and their reasons; the last answer is remembered."""
-        said = self._said
-        if said is None or said[1] != n or said[0] != list(history):
-            said = self._said = (list(history), n, self._choose(history, n))
-        return said[2]
+    @property
+    def _auto(self) -> int:
+        return min(3 + len(self.space.dimensions) // 2, 10)
 
-    def _choose(self, history: Sequence[Trial], n: int) -> list[tuple[Config, Reason]]:
-        n_initial = n if all_failed(history) else min(n, self._n_initial - len(history))
-        initial = self._initial.suggest(history, n_initial) if n_initial > 0 else []
-        chosen = [(config, Reason("initial")) for config in initial]
-        if len(chosen) == n or len(chosen) < n_initial:
-            return chosen
+    def _modelled(
+        self, history: Sequence[Trial], initial: list[Config], n: int
+    ) -> list[Explained]:
         posterior, told = self._fit(history)
         awaited = [trial.config for trial in history if trial.pending][-_MAX_AWAITED:] + initial
         n_rows = len(posterior.x) + len(awaited) + n
         posterior = posterior.first(n_draws(n_rows)).believe(self._cube.rows(awaited))
         tried = {trial.config for trial in history} | set(initial)
         rng = np.random.default_rng([self.seed, len(history)])
+        chosen: list[Explained] = []
         while len(chosen) < n:
             objective = self._objective(posterior)
             config = self._next(objective, history, tried, rng)
             if config is None:
                 break
-            chosen.append((config, _reason(objective, told, self._cube.rows([config]))))
+            row = self._cube.rows([config])
+            chosen.append((config, _reason(objective, told, row)))
             tried.add(config)
-            posterior = posterior.believe(self._cube.rows([config]))
+            posterior = posterior.believe(row)
         return chosen
-
-    @property
-    def _n_initial(self) -> int:
-        if self.n_initial_points == "auto":
-            return min(3 + len(self.space.dimensions) // 2, 10)
-        return self.n_initial_points
 
     def _fit(self, history: Sequence[Trial]) -> tuple[Posterior, Targets]:
         seen = observed(history, enough=len(self.space.dimensions) + 1)
@@ -233,11 +203,8 @@ class GPSampler(Sampler):
         row = maximize(objective, self._cube.lattice, objective.anchors, allowed, rng)
         if row is not None:
             return self._cube.config(row)
-        drawn = (self.space.sample(rng) for _ in range(_N_DRAWN))
-        best = self._best((c for c in drawn if c not in tried), objective)
-        if best is None and math.isfinite(self.space.combinations):
-            return next(iter(self._ledger.untried(history, 1, tried)), None)
-        return best
+        best = self._best(self._random(tried, rng), objective)
+        return self._any_left(history, tried) if best is None else best
 
     def _best(self, configs: Iterable[Config], objective: _Objective) -> Config | None:
         listed = list(configs)
@@ -246,9 +213,13 @@ class GPSampler(Sampler):
         return listed[int(np.argmax(objective(self._cube.rows(listed))))]
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _folds(outcomes: Sequence[Outcome]) -> FloatArray:
-    """Return the scores of each fold (n, k), NaN for outcomes that have not k of them."""
-    k = max(len(outcome.scores) for outcome in outcomes)
+    """Return the scores of each fold (n, k), NaN for outcomes that have not the usual k."""
+    [(k, _)] = Counter(len(outcome.scores) for outcome in outcomes).most_common(1)
     nothing = (math.nan,) * k
     rows = [nothing if o.failed or len(o.scores) != k else o.scores for o in outcomes]
     return np.array(rows).reshape(len(rows), k)

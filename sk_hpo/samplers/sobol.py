@@ -22,6 +22,9 @@ __all__ = ["SobolSampler"]
 # Points that a trial may skip because they were tried, before what is left is listed.
 _MAX_SKIPS = 64
 
+# Random configs instead, in a space that is not finite though some of its branches are.
+_MAX_DRAWN = 256
+
 # Points in a row that a constraint may reject, before a config is drawn at random.
 _MAX_REJECTED = 1024
 
@@ -57,7 +60,9 @@ class SobolSampler(DrawingSampler):
             if config not in tried and config not in others:
                 return config
         if math.isinf(self.space.combinations):
-            return config
+            rng = np.random.default_rng([self.seed, trial, 1])
+            drawn = (self.space.sample(rng) for _ in range(_MAX_DRAWN))
+            return next((c for c in drawn if c not in tried and c not in others), config)
         return next(iter(self._ledger.untried(history, 1, but=others)), None)
 
 

@@ -9,6 +9,7 @@ from sk_hpo.samplers.gp import GPSampler
 from sk_hpo.samplers.grid import GridSampler
 from sk_hpo.samplers.random import RandomSampler
 from sk_hpo.samplers.sobol import SobolSampler
+from sk_hpo.samplers.tpe import TPESampler
 
 __all__ = ["SAMPLERS", "make_sampler"]
 
@@ -17,6 +18,7 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "sobol": SobolSampler,
     "grid": GridSampler,
     "gp": GPSampler,
+    "tpe": TPESampler,
 }
 
 

@@ -307,6 +307,10 @@ def test_two_hundred_categories() -> None:
         ({"alpha": math.inf}, "alpha must be"),
         ({"alpha": "learned"}, "alpha must be"),
         ({"alpha": None}, "alpha must be"),
+        ({"alpha": True}, "alpha must be"),
+        ({"beta": 1e308}, "beta must be"),
+        ({"beta": "much"}, "beta must be"),
+        ({"fold_noise": "no"}, "fold_noise must be"),
     ],
 )
 def test_bad_arguments_are_named(kwargs: dict, message: str) -> None:
@@ -459,3 +463,27 @@ def test_the_same_config_with_different_scores() -> None:
     assert config not in xs
     mean = sampler.surrogate(history).predict([{"x": 0.2, "y": 0.2}, {"x": 0.8, "y": 0.8}])
     np.testing.assert_allclose(mean, [0.0, 1.0], atol=0.15)
+
+
+def test_a_thin_constraint_is_lived_with() -> None:
+    """Two in ten thousand configs are allowed."""
+    space = Space(
+        {"a": uniform(0, 1), "b": uniform(0, 1)},
+        constraint=lambda params: abs(params["a"] - 0.5) < 2e-4,
+    )
+    history = search(GPSampler().bind(space, 0), lambda params: params["b"], 7)
+    assert all(space.allows(trial.config) for trial in history)
+    assert len({trial.config for trial in history}) == 7
+
+
+@pytest.mark.parametrize("k_of_the_odd_one", [3, 7])
+def test_one_trial_with_other_folds_does_not_matter_for_the_rest(k_of_the_odd_one: int) -> None:
+    rng = np.random.default_rng(0)
+    history = []
+    for i, config in enumerate(SobolSampler().bind(SQUARE, 0).suggest([], 12)):
+        folds = tuple(branin(SQUARE.params(config)) + rng.normal(0, 5, 5))
+        history.append(Trial(i, config).told(1, Outcome(float(np.mean(folds)), scores=folds)))
+    odd = Trial(12, (0.5, 0.5)).told(1, Outcome(-20.0, scores=(-20.0,) * k_of_the_odd_one))
+    none = Trial(12, (0.5, 0.5)).told(1, Outcome(-20.0))
+    sampler = GPSampler().bind(SQUARE, 0)
+    assert sampler.suggest([*history, odd]) == sampler.suggest([*history, none])

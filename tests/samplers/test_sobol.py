@@ -6,6 +6,7 @@ from contracts.sampler import SamplerContract, configs_of, search
 from scipy.stats import loguniform, norm, qmc, uniform
 
 from sk_hpo.samplers.sobol import SobolSampler
+from sk_hpo.space.condition import when
 from sk_hpo.space.space import Space
 from sk_hpo.trial import Trial
 
@@ -55,3 +56,15 @@ def test_narrow_constraint():
     configs = SobolSampler().bind(space, 0).suggest([], 3)
     assert len(set(configs)) == 3
     assert all(space.allows(c) for c in configs)
+
+
+def test_a_branch_that_is_finite_is_not_suggested_again() -> None:
+    """Of three kinds two have one config each; the third has infinitely many."""
+    space = Space({"kind": ["a", "b", "c"], "x": when(uniform(0, 1), kind="c")})
+    sampler = SobolSampler().bind(space, 0)
+    history: list[Trial] = []
+    while len(history) < 120:
+        history += [
+            Trial(len(history) + i, c) for i, c in enumerate(sampler.suggest(history, 3))
+        ]
+    assert len({trial.config for trial in history}) == 120
