@@ -15,7 +15,7 @@ from sk_hpo.samplers.base import Sampler
 from sk_hpo.samplers.sobol import SobolSampler
 from sk_hpo.samplers.tpe import TPESampler
 from sk_hpo.space.space import Space
-from sk_hpo.trial import Config, Outcome, Trial
+from sk_hpo.trial import Outcome, Trial
 
 
 class TestContract(SamplerContract):
@@ -148,25 +148,22 @@ def test_all_failed_goes_on_quasi_randomly() -> None:
     assert [trial.config for trial in history] == sobol.suggest([], 9)
 
 
-def distance(a: Config, b: Config) -> float:
-    return float(np.hypot(a[0] - b[0], a[1] - b[1]))
-
-
 def test_pending_trials_push_suggestions_away() -> None:
-    """With thirty awaited at the peak, new ones keep off it more than without."""
-    near, far = [], []
-    for seed in range(12):
-        sampler = TPESampler().bind(SQUARE, seed)
-        history = search(sampler, bowl, 25)
-        top = max(history, key=lambda trial: trial.outcome.score).config
-        crowd = [
-            Trial(25 + i, (top[0] + 0.01 * math.cos(i), top[1] + 0.01 * math.sin(i)))
-            for i in range(30)
+    """Where twenty trials are awaited, fewer new ones go."""
+    line = Space({"x": uniform(0, 1)})
+    xs = np.random.default_rng(0).random(40)
+    history = [
+        Trial(i, (float(x),)).told(1, Outcome(-((x - 0.3) ** 2))) for i, x in enumerate(xs)
+    ]
+    crowd = [Trial(40 + i, (float(x),)) for i, x in enumerate(np.linspace(0.28, 0.32, 20))]
+
+    def among_them(awaited: list[Trial]) -> float:
+        suggested = [
+            TPESampler().bind(line, seed).suggest(history + awaited)[0][0] for seed in range(40)
         ]
-        [alone], [among] = sampler.suggest(history), sampler.suggest(history + crowd)
-        near.append(distance(alone, top))
-        far.append(distance(among, top))
-    assert np.mean(far) > np.mean(near)
+        return float(np.mean([0.28 <= x <= 0.32 for x in suggested]))
+
+    assert among_them(crowd) < 0.5 * among_them([])
 
 
 def test_scores_of_different_resources_are_not_mixed() -> None:
