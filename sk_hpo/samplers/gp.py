@@ -1,8 +1,9 @@
 """Bayesian optimisation with a Gaussian process: the adapter from trials to arrays.
 
 Matern-5/2 with ARD, averaged over draws of its hyperparameters while trials are few; log
-expected improvement over the best posterior mean, found by a sweep, L-BFGS and one-exchange.
-The mathematics is in `sk_hpo.surrogates`.
+expected improvement over the best posterior mean, found by a sweep, L-BFGS and one-exchange;
+and for every third trial the opinion of another model, TPE. The mathematics is in
+`sk_hpo.surrogates`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sk_hpo.samplers.cube import Cube
 from sk_hpo.samplers.model import Explained, ModelSampler
 from sk_hpo.samplers.observed import all_failed, observed
 from sk_hpo.samplers.surrogate import Surrogate
+from sk_hpo.samplers.tpe import TPESampler
 from sk_hpo.space.space import Space
 from sk_hpo.surrogates.acquisition import Acquired, log_ei, mean_of, mean_of_exp, ucb
 from sk_hpo.surrogates.gp import Posterior
@@ -37,6 +39,7 @@ FloatArray = NDArray[np.float64]
 
 _MAX_LISTED = 1024  # a space with no more configs is not searched but listed
 _N_ANCHORS = 4
+_EVERY = 3  # one trial in so many is left to TPE
 _MAX_AWAITED = 256  # pending trials, the last ones, that the model knows of
 _LARGEST_BETA = 1e100  # whose products do not overflow
 _ACQUISITIONS = ("auto", "log_ei", "ucb")
@@ -53,7 +56,10 @@ class GPSampler(ModelSampler):
         the number of dimensions, at most 10.
     acquisition : {"auto", "log_ei", "ucb"}, default="auto"
         Logarithm of the expected improvement over the best posterior mean, or upper
-        confidence bound. "auto" is "log_ei".
+        confidence bound. "auto" is "log_ei" for two trials in three and leaves the third to
+        `TPESampler`: where a Gaussian process is wrong, it is wrong again and again, and a
+        model of another kind is the cheapest way out (a portfolio: Hoffman, Brochu, de
+        Freitas, UAI 2011).
     alpha : float or "auto", default="auto"
         Variance of the noise of a score, in squared units of the score. "auto" learns it.
     beta : float, default=2.6
@@ -74,7 +80,8 @@ class GPSampler(ModelSampler):
     Pending trials are believed to score as predicted (kriging believer), so a batch costs
     one fit and grows linearly. A failed trial counts like the worst score. Of an integer
     with more than 1024 values, the model suggests those at 1024 evenly spaced quantiles. The
-    acquisition that `explain` tells is in units of the scores' standard deviation.
+    acquisition that `explain` tells is in units of the scores' standard deviation, and that
+    of the Gaussian process whoever made the suggestion.
 
     Examples
     --------
@@ -121,9 +128,11 @@ class GPSampler(ModelSampler):
         priors = Priors() if self.alpha == "auto" else Priors(noise=None)
         error = 0.0 if self.alpha == "auto" else math.sqrt(self.alpha)
         bound._process = GrowingProcess(columns, seed, priors, error)
+        bound._other = TPESampler().bind(space, seed)
         return bound
 
     _process: GrowingProcess
+    _other: TPESampler
 
     def _check(self) -> None:
         if self.acquisition not in _ACQUISITIONS:
@@ -161,7 +170,14 @@ class GPSampler(ModelSampler):
         chosen: list[Explained] = []
         while len(chosen) < n:
             objective = self._objective(posterior)
-            config = self._next(objective, history, tried, rng)
+            asked = initial + [config for config, _ in chosen]
+            if (
+                self.acquisition == "auto"
+                and (len(history) + len(asked)) % _EVERY == _EVERY - 1
+            ):
+                config = self._other.next(history, asked)
+            else:
+                config = self._next(objective, history, tried, rng)
             if config is None:
                 break
             row = self._cube.rows([config])

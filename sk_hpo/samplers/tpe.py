@@ -100,13 +100,25 @@ class TPESampler(ModelSampler):
     def _auto(self) -> int:
         return min(5 + len(self.space.dimensions) // 2, 10)
 
+    def next(self, history: Sequence[Trial], asked: list[Config]) -> Config | None:
+        """Return the one config that comes after others that were asked for, None if none.
+
+        Parameters
+        ----------
+        history : sequence of Trial
+            At least one has succeeded.
+        asked : list of Config
+            What is suggested already, and not in the history.
+        """
+        return next((config for config, _ in self._modelled(history, asked, 1)), None)
+
     def _modelled(
         self, history: Sequence[Trial], initial: list[Config], n: int
     ) -> list[Explained]:
         good, bad = self._split(history)
         awaited = [trial.config for trial in history if trial.pending] + initial
         tried = {trial.config for trial in history} | set(initial)
-        rng = np.random.default_rng([self.seed, len(history)])
+        rng = np.random.default_rng([self.seed, len(history) + len(initial)])
         lattice = self._cube.lattice
         likely = Parzen(lattice, self._cube.rows(good), _weights(len(good)), _FLATTEN[0])
         chosen: list[Explained] = []

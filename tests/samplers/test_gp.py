@@ -15,6 +15,7 @@ from scipy.stats import randint, uniform
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.samplers.gp import GPSampler
 from sk_hpo.samplers.sobol import SobolSampler
+from sk_hpo.samplers.tpe import TPESampler
 from sk_hpo.space.space import Space
 from sk_hpo.trial import Config, Outcome, Trial
 
@@ -200,7 +201,7 @@ def test_failures_are_avoided() -> None:
     def score(params: dict) -> float:
         return math.nan if params["x"] > 0.5 else params["x"] - (params["y"] - 0.3) ** 2
 
-    history = search(GPSampler().bind(SQUARE, 0), score, 30)
+    history = search(GPSampler(acquisition="log_ei").bind(SQUARE, 0), score, 30)
     late = [trial.outcome.failed for trial in history[10:]]
     assert np.mean(late) < 0.5
     assert best(history) > 0.48
@@ -318,10 +319,17 @@ def test_bad_arguments_are_named(kwargs: dict, message: str) -> None:
         GPSampler(**kwargs).bind(SQUARE, 0)
 
 
-def test_auto_is_expected_improvement() -> None:
-    history = quadratic_history(10, GPSampler().bind(SQUARE, 0))
-    auto, named = (GPSampler(acquisition=a).bind(SQUARE, 0) for a in ("auto", "log_ei"))
-    assert auto.suggest(history, 2) == named.suggest(history, 2)
+@pytest.mark.parametrize("batch", [1, 5])
+def test_auto_is_expected_improvement_and_for_every_third_trial_tpe(batch: int) -> None:
+    auto, log_ei = (GPSampler(acquisition=a).bind(SQUARE, 0) for a in ("auto", "log_ei"))
+    for n in (9, 10, 11):
+        history = quadratic_history(n, SobolSampler().bind(SQUARE, 0))
+        configs = auto.suggest(history, batch)
+        for i, config in enumerate(configs):
+            if (n + i) % 3 == 2:
+                assert config == TPESampler().bind(SQUARE, 0).next(history, configs[:i])
+        if n % 3 != 2:
+            assert configs[0] == log_ei.suggest(history)[0]
 
 
 def test_alpha_takes_its_weight_from_a_lucky_score() -> None:
