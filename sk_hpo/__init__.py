@@ -5,6 +5,7 @@ Public names only; nothing inside the package imports from here.
 
 from sk_hpo._version import __version__
 from sk_hpo.samplers.gp import GPSampler
+from sk_hpo.samplers.tpe import TPESampler
 from sk_hpo.search.bayes import BayesSearchCV
 from sk_hpo.search.hyperband import HalvingHyperbandSearchCV
 from sk_hpo.search.random import RandomSearchCV
@@ -18,6 +19,7 @@ __all__ = [
     "HalvingHyperbandSearchCV",
     "RandomSearchCV",
     "Space",
+    "TPESampler",
     "__version__",
     "lograndint",
     "when",

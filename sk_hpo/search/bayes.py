@@ -50,8 +50,8 @@ class BayesSearchCV(SearchCV):
         not on `n_jobs`.
     n_initial_points : int or "auto", default="auto"
         Quasi-random candidates before the model is asked; by the number of parameters if
-        "auto". Not used by a `sampler` other than "gp".
-    sampler : {"gp", "random", "sobol", "grid"} or Sampler, default="gp"
+        "auto". Not used by a `sampler` other than "gp" and "tpe".
+    sampler : {"gp", "tpe", "random", "sobol", "grid"} or Sampler, default="gp"
         How candidates are chosen.
     {parameters}
 

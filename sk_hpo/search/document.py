@@ -58,7 +58,7 @@ classes_, n_features_in_, feature_names_in_ : object
 
 
 _COLUMNS = """
-With a `sampler` that learns ("gp"), also ``suggested_by`` ("user", "initial", "model" or
+With a `sampler` that learns ("gp", "tpe"), also ``suggested_by`` ("user", "initial", "model" or
 "random") and ``acquisition``, ``predicted_mean``, ``predicted_sd``: what the model
 expected of the candidate, NaN where no model was asked.
 """

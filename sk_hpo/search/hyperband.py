@@ -64,7 +64,7 @@ class HalvingHyperbandSearchCV(SearchCV):
     brackets : int or "all", default="all"
         How many of the brackets are run, those with most candidates first. 1 is plain
         successive halving.
-    sampler : {"random", "sobol", "grid", "gp"} or Sampler, default="random"
+    sampler : {"random", "sobol", "grid", "gp", "tpe"} or Sampler, default="random"
         How candidates are chosen.
     {parameters}
 

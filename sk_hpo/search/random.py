@@ -57,7 +57,7 @@ class RandomSearchCV(SearchCV):
     n_iter : int, default=10
         Number of candidates. If a finite space has fewer, each is tried once and a
         warning says so. Not used by ``sampler="grid"``, which tries all.
-    sampler : {"random", "sobol", "grid", "gp"} or Sampler, default="random"
+    sampler : {"random", "sobol", "grid", "gp", "tpe"} or Sampler, default="random"
         How candidates are chosen. "sobol" covers the space more evenly than "random".
     {parameters}
 

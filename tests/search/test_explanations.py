@@ -177,7 +177,7 @@ def test_the_space_of_the_surrogate_is_the_searched_one() -> None:
     assert params == search.cv_results_["params"]
 
 
-@pytest.mark.parametrize("name", ["gp"])
+@pytest.mark.parametrize("name", ["gp", "tpe"])
 def test_how_many_candidates_come_before_the_model_is_the_searchs_to_say(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
