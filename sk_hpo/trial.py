@@ -1,4 +1,4 @@
-"""The words that all wings share: Reason, Trial, Job, Outcome.
+"""The words that all wings share: Reason, Trial, Job, Call, Outcome.
 
 They are frozen records. A scheduler makes jobs, an evaluator turns a job into an
 outcome, and neither knows the other.
@@ -7,11 +7,11 @@ outcome, and neither knows the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-__all__ = ["Config", "Job", "Origin", "Outcome", "Reason", "Trial"]
+__all__ = ["Call", "Config", "Job", "Origin", "Outcome", "Reason", "Trial"]
 
 # One code per dimension of the space, in the space's order: the value itself for a
 # numeric dimension, the position in the list for a categorical or ordinal one, None for
@@ -53,8 +53,8 @@ class Outcome:
     Parameters
     ----------
     score : float
-        Mean validation score over the folds, to be maximised. NaN if the job failed;
-        NaN and infinities rank last.
+        Mean validation score over the folds that were run, to be maximised. NaN if the
+        job failed; NaN and infinities rank last.
     standard_error : float, default=nan
         Standard error of `score` over the folds, NaN if unknown.
     cost : float, default=0.0
@@ -62,9 +62,10 @@ class Outcome:
     failure : str or None, default=None
         Traceback of the first fold that raised.
     folds : tuple, default=()
-        What the evaluator wants to remember of each fold; opaque to schedulers.
+        What the evaluator wants to remember of each fold; opaque to schedulers. None for a
+        fold that was not run.
     scores : tuple of float, default=()
-        The validation score of each fold, if there are folds.
+        The validation score of each fold, if there are folds; NaN for one that was not run.
     """
 
     score: float
@@ -145,6 +146,8 @@ class Job:
     resumable : bool, default=False
         Whether a later job may take the trial on from `stop`, so that its state must
         be kept.
+    folds : tuple of int or None, default=None
+        Which folds to run; None for all.
     """
 
     trial: int
@@ -154,3 +157,24 @@ class Job:
     bracket: int = 0
     rung: int = 0
     resumable: bool = False
+    folds: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What an executor runs for one or more jobs.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(context, *args)`` returns a value per part.
+    args : tuple
+        Its arguments besides the executor's context.
+    parts : tuple of (int, int)
+        For each value, the position of its job among those asked for together, and its
+        rank among the parts of that job.
+    """
+
+    function: Callable[..., Sequence[Any]]
+    args: tuple[Any, ...]
+    parts: tuple[tuple[int, int], ...]

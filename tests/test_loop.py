@@ -9,7 +9,7 @@ from sk_hpo import loop
 from sk_hpo.execution.base import Done, Executor
 from sk_hpo.execution.serial import SerialExecutor
 from sk_hpo.schedulers.base import DONE, WAIT, Scheduler
-from sk_hpo.trial import Job, Outcome, Trial
+from sk_hpo.trial import Call, Job, Outcome, Trial
 
 
 class Stages(Scheduler):
@@ -43,13 +43,19 @@ class Stages(Scheduler):
 
 
 class Threefold:
-    """Three calls per job; the outcome is their sum."""
+    """Three parts per job, each a call; the outcome is their sum."""
+
+    appetite = 1
 
     def __init__(self):
         self.released = []
 
-    def calls(self, job):
-        return [(lambda context, x: context + x, (10 * job.trial + fold,)) for fold in range(3)]
+    def calls(self, jobs):
+        return [
+            Call(lambda context, x: [context + x], (10 * job.trial + fold,), ((i, fold),))
+            for i, job in enumerate(jobs)
+            for fold in range(3)
+        ]
 
     def outcome(self, job, values):
         assert values == sorted(values)
@@ -108,10 +114,44 @@ def test_any_order_of_finishing_gives_the_same(seed):
     assert executor.most <= 2 * 4 + 3
 
 
+class Together(Threefold):
+    """Two calls for all jobs at hand: folds 2 and 0 of each, and fold 1."""
+
+    def __init__(self, appetite):
+        super().__init__()
+        self.appetite = appetite
+        self.together = []
+
+    def calls(self, jobs):
+        self.together.append(len(jobs))
+        return [
+            Call(
+                lambda context, xs: [context + x for x in xs],
+                ([10 * job.trial + fold for job in jobs for fold in folds],),
+                tuple((i, fold) for i in range(len(jobs)) for fold in folds),
+            )
+            for folds in ((2, 0), (1,))
+        ]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("appetite", [1, 2, 100])
+def test_a_call_may_hold_parts_of_many_jobs(seed, appetite):
+    scheduler, evaluator = Stages(5, 1, 7, 2), Together(appetite)
+    executor = Shuffled(slots=3, seed=seed)
+    executor.share(1)
+    loop.run(scheduler, evaluator, executor)
+    assert sorted(scheduler.told) == expected(15)
+    assert sorted(evaluator.released) == list(range(15))
+    assert max(evaluator.together) == min(appetite, 7)
+    if appetite == 100:
+        assert evaluator.together == [5, 1, 7, 2]  # all that may run, and no more
+
+
 def test_an_error_of_a_call_ends_the_search():
     class Failing(Threefold):
-        def calls(self, job):
-            return [(lambda context: 1 / 0, ())]
+        def calls(self, jobs):
+            return [Call(lambda context: 1 / 0, (), ((0, 0),))]
 
     with pytest.raises(ZeroDivisionError):
         loop.run(Stages(1), Failing(), SerialExecutor())

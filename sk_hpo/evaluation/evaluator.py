@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sk_hpo.evaluation.fold import FoldContext, FoldResult, FoldTask, paused_path, run_fold
-from sk_hpo.trial import Config, Job, Outcome
+from sk_hpo.evaluation.fold import FoldContext, FoldResult, FoldTask, run_folds
+from sk_hpo.evaluation.paused import paused_path
+from sk_hpo.trial import Call, Config, Job, Outcome
 
 __all__ = ["CrossValidation", "Progress"]
 
@@ -59,26 +60,17 @@ class CrossValidation:
         self._n_trials = n_trials
         self._progress = progress
 
-    def calls(self, job: Job) -> list[tuple[Callable[..., FoldResult], tuple[FoldTask]]]:
-        """Return one call per fold."""
-        params = self._params(job.config)
+    @property
+    def appetite(self) -> int:
+        """How many jobs it can make use of at once."""
+        return 1
+
+    def calls(self, jobs: Sequence[Job]) -> list[Call]:
+        """Return one call per job and fold."""
         return [
-            (
-                run_fold,
-                (
-                    FoldTask(
-                        trial=job.trial,
-                        fold=fold,
-                        params=params,
-                        start=job.start,
-                        stop=job.stop,
-                        resumable=job.resumable,
-                        n_trials=self._n_trials,
-                        callbacks=self._progress.fold(job, fold) if self._progress else None,
-                    ),
-                ),
-            )
-            for fold in range(len(self.context.splits))
+            Call(run_folds, ([task],), ((i, part),))
+            for i, job in enumerate(jobs)
+            for part, task in enumerate(self._tasks(job))
         ]
 
     def outcome(self, job: Job, values: Sequence[FoldResult]) -> Outcome:
@@ -88,13 +80,15 @@ class CrossValidation:
         # A number as error_score is for cv_results_: it must not promote who failed.
         finite = failure is None and bool(np.isfinite(scores).all())
         n = len(scores)
+        at = dict(zip(self._folds(job), range(n), strict=True))
+        places = [at.get(fold) for fold in range(self._n_splits)]
         outcome = Outcome(
             score=float(scores.mean()) if finite else math.nan,
             standard_error=float(scores.std(ddof=1) / n**0.5) if finite and n > 1 else math.nan,
             cost=sum(result.cost for result in values),
             failure=failure,
-            folds=tuple(values),
-            scores=tuple(scores.tolist()),
+            folds=tuple(None if i is None else values[i] for i in places),
+            scores=tuple(math.nan if i is None else float(scores[i]) for i in places),
         )
         if self._progress:
             self._progress.told(job, outcome)
@@ -103,8 +97,31 @@ class CrossValidation:
     def release(self, trials: Iterable[int]) -> None:
         """Delete the paused models of `trials`."""
         for trial in trials:
-            for fold in range(len(self.context.splits)):
+            for fold in range(self._n_splits):
                 paused_path(self.context.folder, trial, fold).unlink(missing_ok=True)
+
+    @property
+    def _n_splits(self) -> int:
+        return len(self.context.splits)
+
+    def _folds(self, job: Job) -> Sequence[int]:
+        return range(self._n_splits) if job.folds is None else job.folds
+
+    def _tasks(self, job: Job) -> list[FoldTask]:
+        params = self._params(job.config)
+        return [
+            FoldTask(
+                trial=job.trial,
+                fold=fold,
+                params=params,
+                start=job.start,
+                stop=job.stop,
+                resumable=job.resumable,
+                n_trials=self._n_trials,
+                callbacks=self._progress.fold(job, fold) if self._progress else None,
+            )
+            for fold in self._folds(job)
+        ]
 
     def _error(self, result: FoldResult) -> str | None:
         """Return why the fold has no score to steer by; other metrics may fail."""

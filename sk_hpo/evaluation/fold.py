@@ -1,4 +1,4 @@
-"""Train and score one fold of one trial: what runs on a worker.
+"""Train and score folds of trials: what runs on a worker.
 
 Everything random derives from ``(seed, trial, fold)``, and the state of the random number
 generators travels with a paused model, so that neither the number of workers nor a pause
@@ -8,15 +8,14 @@ leaves a trace in a result.
 from __future__ import annotations
 
 import math
-import pickle
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from traceback import format_exc
+from traceback import format_exception
 from typing import Any, Literal
 
 import numpy as np
@@ -27,9 +26,10 @@ from sklearn.base import clone
 from sk_hpo import _sklearn
 from sk_hpo.evaluation import report, rng
 from sk_hpo.evaluation.checkpoints import private_checkpoints
-from sk_hpo.evaluation.resources import Model, Resource, TrainingData
+from sk_hpo.evaluation.paused import Paused, paused_path, read, sleep, wake, write
+from sk_hpo.evaluation.resources import Resource, Training, TrainingData
 
-__all__ = ["FoldContext", "FoldResult", "FoldTask", "run_fold", "train_whole"]
+__all__ = ["FoldContext", "FoldResult", "FoldTask", "run_folds", "train_whole"]
 
 # torch has one generator per process: nets that train in threads take turns.
 _TURN = threading.RLock()
@@ -129,6 +129,8 @@ class FoldResult:
         Traceback, if training failed.
     score_errors : dict of str to str
         Traceback of each scorer that raised, "score" being the name of a single one.
+    path, reason : str
+        How the model was trained, see `Training`.
     """
 
     test_scores: Any
@@ -138,20 +140,21 @@ class FoldResult:
     cost: float = 0.0
     error: str | None = None
     score_errors: dict[str, str] = field(default_factory=dict)
+    path: str = ""
+    reason: str = ""
 
 
-def run_fold(context: FoldContext, task: FoldTask) -> FoldResult:
-    """Run `task`; on the worker."""
-    seed = _seed(context.seed, task.trial, task.fold)
-    with _surroundings(context, seed):
-        paused = _read(context, task)
-        if paused is not None and paused.state is None:
-            return replace(paused.result, fit_time=0.0, score_time=0.0, cost=0.0)
-        report.announce(context, task)
-        result, state = _train_and_score(context, task, seed, paused)
-        _write(context, task, _Paused(state, result))
-        report.tell(context, task, result)
-        return result
+def run_folds(context: FoldContext, tasks: Sequence[FoldTask]) -> list[FoldResult]:
+    """Run `tasks`, and train together what is better trained together; on the worker.
+
+    What goes wrong with one is its own result, unless ``error_score="raise"``.
+    """
+    with _surroundings(context), ExitStack() as stack:
+        fits = [_Fit(context, task) for task in tasks]
+        for fit in fits:
+            fit.begin(stack)
+        context.resource.advance_all([fit.training for fit in fits if fit.training])
+        return [fit.end() for fit in fits]
 
 
 def train_whole(
@@ -189,8 +192,8 @@ def _own_generators() -> Iterator[None]:
 
 
 @contextmanager
-def _surroundings(context: FoldContext, seed: int) -> Iterator[None]:
-    """scikit-learn's settings as in the driver, generators seeded, and one torch thread.
+def _surroundings(context: FoldContext) -> Iterator[None]:
+    """scikit-learn's settings as in the driver, generators kept, and one torch thread.
 
     torch's results depend on its number of threads, so that number must not depend on how
     many folds run side by side; and folds side by side are the better use of cores.
@@ -200,61 +203,135 @@ def _surroundings(context: FoldContext, seed: int) -> Iterator[None]:
         if context.isolate == "turns":
             stack.enter_context(_own_generators())
         if context.isolate != "none":
-            stack.enter_context(rng.seeded(seed))
+            stack.enter_context(rng.kept())
             if torch := sys.modules.get("torch"):
                 stack.callback(torch.set_num_threads, torch.get_num_threads())
                 torch.set_num_threads(1)
         yield
 
 
-def _train_and_score(
-    context: FoldContext, task: FoldTask, seed: int, paused: _Paused | None
-) -> tuple[FoldResult, bytes | None]:
-    """Return the result, and the model's state if a later task may go on from it."""
-    resource = context.resource
-    train, test = context.splits[task.fold]
-    model, before = None, 0
-    begin = time.perf_counter()
-    try:
-        estimator = _seeded_clone(context.estimator, task.params, seed)
-        X_train, y_train = _sklearn.safe_split(estimator, context.X, context.y, train)
-        fit_params = _sklearn.check_method_params(context.X, context.fit_params, train)
-        data = TrainingData(X_train, y_train, fit_params, context.classes)
-        listening = _sklearn.callback_task(
-            task.callbacks, context.caller, estimator, X_train, y_train, fit_params
-        )
-        with private_checkpoints(estimator), listening:
-            if paused is None:
-                model = resource.begin(estimator, data, context.max_resources)
-            else:
-                assert paused.state is not None
-                model = _wake(context, paused.state)
-            before = model.resource if model.continues else 0
-            resource.advance(model, data, task.stop)
-        cost = model.resource - before
-        goes_on = task.resumable and resource.continues and not model.stopped
-        state = _sleep(context, model) if goes_on else None
-        fitted = resource.finish(model)
-    except Exception:
-        if context.error_score == "raise":
-            raise
-        cost = model.resource - before if model is not None else 0
-        return _failure(context, time.perf_counter() - begin, cost), None
-    fit_time = time.perf_counter() - begin
+class _Fit:
+    """A task under way: `begin`, then its training, then `end`."""
 
-    begin = time.perf_counter()
-    X_test, y_test = _sklearn.safe_split(estimator, context.X, context.y, test, train)
-    test_scores, score_errors = _scores(context, fitted, X_test, y_test, test)
-    score_time = time.perf_counter() - begin
-    train_scores = None
-    if context.return_train_score:
-        train_scores, _ = _scores(context, fitted, X_train, y_train, train)
-    return (
-        FoldResult(
-            test_scores, train_scores, fit_time, score_time, cost, score_errors=score_errors
-        ),
-        state,
-    )
+    def __init__(self, context: FoldContext, task: FoldTask) -> None:
+        self._context = context
+        self._task = task
+        self._seed = _seed(context.seed, task.trial, task.fold)
+        self._stream = nullcontext() if context.isolate == "none" else rng.Stream(self._seed)
+        self._path = paused_path(context.folder, task.trial, task.fold)
+        self._open = ExitStack()  # what must end when training ends
+        self._stands: FoldResult | None = None  # that of a model that will not go on
+        self._error: Exception | None = None
+        self._seconds = 0.0
+        self._before = 0
+        self.training: Training | None = None  # None if there is nothing to train
+
+    def begin(self, stack: ExitStack) -> None:
+        """Make the model, or take it up again; `stack` ends what is open in any case."""
+        task, continues = self._task, self._context.resource.continues
+        paused = read(self._path) if task.start and continues else None
+        if paused is not None and paused.state is None:
+            self._stands = replace(paused.result, fit_time=0.0, score_time=0.0, cost=0.0)
+            return
+        report.announce(self._context, task)
+        stack.enter_context(self._open)
+        self._attempt(self._begin, None if paused is None else paused.state)
+
+    def end(self) -> FoldResult:
+        """Put the model aside if it may go on; return its scores, or what went wrong."""
+        if self._stands is not None:
+            return self._stands
+        context, task = self._context, self._task
+        fitted, state = self._attempt(self._finish) or (None, None)
+        result = self._failure() if fitted is None else self._scored(fitted)
+        if task.resumable and context.resource.continues:
+            write(self._path, Paused(state, result))
+        report.tell(context, task, result)
+        return result
+
+    def _attempt(self, step: Callable[..., Any], *args: Any) -> Any:
+        """Do a step in the model's surroundings; keep its error, and the time it took."""
+        begin = time.perf_counter()
+        try:
+            with self._stream:
+                return step(*args)
+        except Exception as error:
+            if self._context.error_score == "raise":
+                raise
+            self._error = error
+        finally:
+            self._seconds += time.perf_counter() - begin
+
+    def _begin(self, state: bytes | None) -> None:
+        context, task = self._context, self._task
+        train, _ = context.splits[task.fold]
+        estimator = _seeded_clone(context.estimator, task.params, self._seed)
+        X, y = _sklearn.safe_split(estimator, context.X, context.y, train)
+        fit_params = _sklearn.check_method_params(context.X, context.fit_params, train)
+        data = TrainingData(X, y, fit_params, context.classes)
+        self._estimator = estimator
+        self._open.enter_context(private_checkpoints(estimator))
+        self._open.enter_context(
+            _sklearn.callback_task(task.callbacks, context.caller, estimator, X, y, fit_params)
+        )
+        if state is None:
+            model = context.resource.begin(estimator, data, context.max_resources)
+        else:
+            model = wake(state, context.resource)
+        self._before = model.resource if model.continues else 0
+        self.training = Training(model, data, task.stop, self._stream)
+
+    def _finish(self) -> tuple[Any, bytes | None] | None:
+        """Return the fitted estimator, and its state if a later task may go on from it."""
+        training, resource = self.training, self._context.resource
+        if training is None:
+            return None
+        self._seconds += training.seconds
+        if training.error is not None:
+            raise training.error
+        self._open.close()
+        model = training.model
+        goes_on = self._task.resumable and resource.continues and not model.stopped
+        generators = None if self._context.isolate == "none" else rng.get_state()
+        state = sleep(model, resource, generators) if goes_on else None
+        return resource.finish(model), state
+
+    def _scored(self, fitted: Any) -> FoldResult:
+        context = self._context
+        assert self.training is not None
+        train, test = context.splits[self._task.fold]
+        X, y = _sklearn.safe_split(self._estimator, context.X, context.y, test, train)
+        begin = time.perf_counter()
+        train_scores = None
+        with self._stream:
+            test_scores, score_errors = _scores(context, fitted, X, y, test)
+            score_time = time.perf_counter() - begin
+            if context.return_train_score:
+                data = self.training.data
+                train_scores, _ = _scores(context, fitted, data.X, data.y, train)
+        return FoldResult(
+            test_scores,
+            train_scores,
+            self._seconds,
+            score_time,
+            self._cost,
+            score_errors=score_errors,
+            path=self.training.path,
+            reason=self.training.reason,
+        )
+
+    @property
+    def _cost(self) -> int:
+        return 0 if self.training is None else self.training.model.resource - self._before
+
+    def _failure(self) -> FoldResult:
+        scorer, error_score = self._context.scorer, self._context.error_score
+        names = getattr(scorer, "_scorers", None)
+        scores = error_score if names is None else dict.fromkeys(names, error_score)
+        train_scores = scores if self._context.return_train_score else None
+        assert self._error is not None
+        trace = "".join(format_exception(self._error))
+        return FoldResult(scores, train_scores, self._seconds, 0.0, self._cost, trace)
 
 
 def _scores(
@@ -265,63 +342,6 @@ def _scores(
     errors: dict[str, str] = {}
     scorer = _sklearn.noting_scorer(context.scorer, errors)
     return _sklearn.score(fitted, X, y, scorer, params, context.error_score), errors
-
-
-def _failure(context: FoldContext, fit_time: float, cost: float) -> FoldResult:
-    names = getattr(context.scorer, "_scorers", None)
-    scores = context.error_score if names is None else dict.fromkeys(names, context.error_score)
-    train_scores = scores if context.return_train_score else None
-    return FoldResult(scores, train_scores, fit_time, 0.0, cost, format_exc())
-
-
-# -- paused models -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Paused:
-    """A fold model between two rungs.
-
-    ``state`` is None if it will not be trained again, because it stopped early or failed:
-    the last result then stands for every later rung.
-    """
-
-    state: bytes | None
-    result: FoldResult
-
-
-def _sleep(context: FoldContext, model: Model) -> bytes:
-    generators = None if context.isolate == "none" else rng.get_state()
-    return pickle.dumps((generators, context.resource.pack(model)))
-
-
-def _wake(context: FoldContext, state: bytes) -> Model:
-    generators, packed = pickle.loads(state)
-    model = context.resource.unpack(packed)
-    if generators is not None:
-        rng.set_state(generators)
-    return model
-
-
-def paused_path(folder: Path, trial: int, fold: int) -> Path:
-    """Return where a fold's paused model lies."""
-    return folder / f"{trial}-{fold}"
-
-
-def _read(context: FoldContext, task: FoldTask) -> _Paused | None:
-    if task.start == 0 or not context.resource.continues:
-        return None
-    paused = pickle.loads(paused_path(context.folder, task.trial, task.fold).read_bytes())
-    assert isinstance(paused, _Paused)
-    return paused
-
-
-def _write(context: FoldContext, task: FoldTask, paused: _Paused) -> None:
-    if not (task.resumable and context.resource.continues):
-        return
-    path = paused_path(context.folder, task.trial, task.fold)
-    new = path.with_suffix(".new")
-    new.write_bytes(pickle.dumps(paused))
-    new.replace(path)
 
 
 # -- seeds ---------------------------------------------------------------------------------

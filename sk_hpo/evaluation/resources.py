@@ -7,11 +7,14 @@ that a model needs to go on is in the `Model` that `begin` returns and `advance`
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Model", "Resource", "TrainingData"]
+__all__ = ["Model", "Resource", "Training", "TrainingData"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,50 @@ class Model:
     stopped: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
     continues: bool = True
+
+
+@dataclass(slots=True)
+class Training:
+    """A model to be trained further, and what came of it.
+
+    Parameters
+    ----------
+    model : Model
+        Begun, and possibly trained before.
+    data : TrainingData
+        Its rows.
+    to : int
+        Resource to train it to.
+    stream : context manager
+        Entered whenever something random may be drawn for the model.
+    seconds : float
+        Time that it took.
+    error : Exception or None
+        What training raised.
+    path : str
+        "alone", or how it was made faster (see `sk_hpo.evaluation.fused`).
+    reason : str
+        Why it was not made faster still; empty if it was.
+    """
+
+    model: Model
+    data: TrainingData
+    to: int
+    stream: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    seconds: float = 0.0
+    error: Exception | None = None
+    path: str = "alone"
+    reason: str = ""
+
+    def run(self, advance: Callable[[Model, TrainingData, int], None]) -> None:
+        """Train the model by itself; keep the error, if there is one."""
+        begin = time.perf_counter()
+        try:
+            with self.stream:
+                advance(self.model, self.data, self.to)
+        except Exception as error:
+            self.error = error
+        self.seconds += time.perf_counter() - begin
 
 
 class Resource(ABC):
@@ -122,6 +169,15 @@ class Resource(ABC):
     @abstractmethod
     def advance(self, model: Model, data: TrainingData, to: int) -> None:
         """Train `model` in place from ``model.resource`` to `to`."""
+
+    def advance_all(self, trainings: Sequence[Training]) -> None:
+        """Do all `trainings`; one that raises keeps its error and disturbs no other.
+
+        Nets of one architecture may be trained together; the result is the same as
+        one after the other.
+        """
+        for training in trainings:
+            training.run(self.advance)
 
     def pack(self, model: Model) -> bytes:
         """Return a picture of a model in training, RNG state apart."""

@@ -14,11 +14,11 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-__all__ = ["get_state", "seeded", "set_state"]
+__all__ = ["Stream", "get_state", "kept", "seeded", "set_state"]
 
 
 def get_state() -> dict[str, Any]:
@@ -72,14 +72,75 @@ def set_state(state: dict[str, Any]) -> None:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed the global generators; put the caller's states back on exit, also on error.
+def kept() -> Iterator[None]:
+    """Put the global generators back on exit, also on error."""
+    before = get_state()
+    try:
+        yield
+    finally:
+        set_state(before)
+
+
+class Stream:
+    """Random numbers of its own, which the global generators give while it is entered.
+
+    They go on at each entry where they stood at the last exit. What the generators were
+    before is not put back: that is for a `kept` around the streams that take turns.
 
     Parameters
     ----------
     seed : int
         At least 0, less than 2**64. torch seeds all its devices with it (those of
         CUDA as soon as they are initialised), numpy gets the lowest 32 bits.
+
+    Attributes
+    ----------
+    state : dict or None
+        What `get_state` returned at the last exit; None before the first entry.
+
+    Examples
+    --------
+    >>> import random
+    >>> one, other = Stream(1), Stream(1)
+    >>> with kept():
+    ...     with one:
+    ...         first = random.random(), random.random()
+    ...     with other:
+    ...         second = [random.random()]
+    ...     with one:
+    ...         third = random.random()
+    ...     with other:
+    ...         second.append(random.random())
+    >>> first == tuple(second)
+    True
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.state: dict[str, Any] | None = None
+
+    def __enter__(self) -> Self:
+        if self.state is not None:
+            set_state(self.state)
+            return self
+        random.seed(self.seed)
+        np.random.seed(self.seed % 2**32)  # noqa: NPY002
+        if torch := sys.modules.get("torch"):
+            torch.manual_seed(self.seed % 2**64)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.state = get_state()
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the global generators; put the caller's states back on exit, also on error.
+
+    Parameters
+    ----------
+    seed : int
+        As for `Stream`.
 
     Examples
     --------
@@ -90,12 +151,5 @@ def seeded(seed: int) -> Iterator[None]:
     ...     first == np.random.rand()
     True
     """
-    before = get_state()
-    try:
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        if torch := sys.modules.get("torch"):
-            torch.manual_seed(seed % 2**64)
+    with kept(), Stream(seed):
         yield
-    finally:
-        set_state(before)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,8 @@ from sklearn.linear_model import Ridge
 
 from sk_hpo import RandomSearchCV
 from sk_hpo.evaluation.evaluator import CrossValidation
-from sk_hpo.evaluation.fold import FoldResult, paused_path, run_fold
+from sk_hpo.evaluation.fold import FoldResult, run_folds
+from sk_hpo.evaluation.paused import paused_path
 from sk_hpo.trial import Job
 
 JOB = Job(trial=3, config=(0.5, 1), start=1, stop=3, bracket=1, rung=1, resumable=True)
@@ -26,9 +28,10 @@ def result(score, error=None, cost=2.0):
 
 
 def test_a_job_is_one_call_per_fold():
-    calls = evaluator().calls(JOB)
-    assert [function for function, _ in calls] == [run_fold] * 3
-    tasks = [arguments[0] for _, arguments in calls]
+    calls = evaluator().calls([JOB])
+    assert [call.function for call in calls] == [run_folds] * 3
+    assert [call.parts for call in calls] == [((0, 0),), ((0, 1),), ((0, 2),)]
+    tasks = [task for call in calls for task in call.args[0]]
     assert [task.fold for task in tasks] == [0, 1, 2]
     for task in tasks:
         assert (task.trial, task.start, task.stop, task.resumable) == (3, 1, 3, True)
@@ -45,6 +48,19 @@ def test_the_outcome_is_mean_and_standard_error():
     assert [fold.test_scores for fold in outcome.folds] == scores
     assert outcome.scores == tuple(scores)
     assert math.isnan(evaluator(n_splits=1).outcome(JOB, [result(1.0)]).standard_error)
+
+
+def test_a_job_may_name_its_folds():
+    job = replace(JOB, folds=(2, 0))
+    cross_validation = evaluator(n_splits=4)
+    calls = cross_validation.calls([JOB, job])[4:]
+    assert [call.args[0][0].fold for call in calls] == [2, 0]
+    assert [call.parts for call in calls] == [((1, 0),), ((1, 1),)]
+    outcome = cross_validation.outcome(job, [result(0.5), result(0.25)])
+    assert outcome.score == 0.375
+    assert outcome.cost == 4
+    np.testing.assert_array_equal(outcome.scores, [0.25, np.nan, 0.5, np.nan])
+    assert [fold and fold.test_scores for fold in outcome.folds] == [0.25, None, 0.5, None]
 
 
 @pytest.mark.parametrize(("metric", "expected"), [("b", 0.5), ("a", 2.0), ("score", 2.0)])
@@ -95,8 +111,8 @@ class Notes:
 def test_progress_hears_of_every_fold_and_every_job():
     notes = Notes()
     cross_validation = evaluator(progress=notes)
-    calls = cross_validation.calls(JOB)
-    assert [arguments[0].callbacks for _, arguments in calls] == ["leaf 0", "leaf 1", "leaf 2"]
+    calls = cross_validation.calls([JOB])
+    assert [call.args[0][0].callbacks for call in calls] == ["leaf 0", "leaf 1", "leaf 2"]
     cross_validation.outcome(JOB, [result(0.5)] * 3)
     assert notes.notes == [("fold", 3, 0), ("fold", 3, 1), ("fold", 3, 2), ("told", 3, 0.5)]
 

@@ -20,11 +20,11 @@ from sklearn.svm import SVC
 from sk_hpo.evaluation.fold import (
     FoldContext,
     FoldTask,
-    paused_path,
-    run_fold,
+    run_folds,
     train_whole,
 )
 from sk_hpo.evaluation.partial_fit import PartialFitEpochs
+from sk_hpo.evaluation.paused import paused_path
 from sk_hpo.evaluation.warm_start import WarmStart
 from sk_hpo.evaluation.whole import Whole
 
@@ -74,6 +74,11 @@ def context(tmp_path, estimator=None, **params):
 
 def task(trial=0, fold=0, start=0, stop=1, resumable=False, n_trials=4, **params):
     return FoldTask(trial, fold, params, start, stop, resumable, n_trials)
+
+
+def run_fold(context, task):
+    (result,) = run_folds(context, [task])
+    return result
 
 
 def by_sklearn(context, task):
