@@ -13,7 +13,7 @@ from fractions import Fraction
 from numbers import Integral, Rational, Real
 from typing import Any, Literal
 
-__all__ = ["Bracket", "Rung", "Verdict", "cost", "hyperband_rungs", "ladder"]
+__all__ = ["Bracket", "Rung", "Verdict", "cost", "exact_factor", "hyperband_rungs", "ladder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def ladder(min_resources: int, max_resources: int, factor: float | Fraction) -> 
         raise ValueError(
             f"min_resources={low} is greater than max_resources={high}; no rung is possible."
         )
-    step = _exact_factor(factor)
+    step = exact_factor(factor)
     descending: list[int] = []
     numerator, denominator = high, 1
     while (rung := numerator // denominator) >= low:
@@ -132,7 +132,7 @@ def hyperband_rungs(
     1 trials from 3 to 9
     """
     resources = ladder(min_resources, max_resources, factor)
-    eta = _exact_factor(factor)
+    eta = exact_factor(factor)
     n_brackets = len(resources)
     if not (isinstance(brackets, str) and brackets == "all"):
         n_brackets = _integer("brackets", brackets)
@@ -154,6 +154,27 @@ def hyperband_rungs(
             eta,
         )
     ]
+
+
+def exact_factor(factor: Any) -> Fraction:
+    """Return a reduction factor as the number that was meant: a float as it prints.
+
+    Raises
+    ------
+    ValueError
+        If it is not a finite number greater than 1.
+
+    Examples
+    --------
+    >>> exact_factor(2.5), exact_factor(1.1)
+    (Fraction(5, 2), Fraction(11, 10))
+    """
+    is_number = isinstance(factor, Real) and not isinstance(factor, bool)
+    if not is_number or not 1 < float(factor) < math.inf:
+        raise ValueError(f"factor must be a finite number greater than 1, got {factor!r}.")
+    if isinstance(factor, Rational):
+        return Fraction(int(factor.numerator), int(factor.denominator))
+    return Fraction(repr(float(factor)))
 
 
 def cost(rungs: Iterable[Rung], continues: bool) -> int:
@@ -282,12 +303,3 @@ def _integer(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
     return int(value)
-
-
-def _exact_factor(factor: Any) -> Fraction:
-    is_number = isinstance(factor, Real) and not isinstance(factor, bool)
-    if not is_number or not 1 < float(factor) < math.inf:
-        raise ValueError(f"factor must be a finite number greater than 1, got {factor!r}.")
-    if isinstance(factor, Rational):
-        return Fraction(int(factor.numerator), int(factor.denominator))
-    return Fraction(repr(float(factor)))

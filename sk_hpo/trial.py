@@ -53,8 +53,9 @@ class Outcome:
     Parameters
     ----------
     score : float
-        Mean validation score over the folds that were run, to be maximised. NaN if the
-        job failed; NaN and infinities rank last.
+        Mean validation score over the folds that were run, to be maximised; of a candidate
+        that was dropped before its last fold, an estimate over all of them. NaN if the job
+        failed; NaN and infinities rank last.
     standard_error : float, default=nan
         Standard error of `score` over the folds, NaN if unknown.
     cost : float, default=0.0

@@ -7,7 +7,8 @@ models: a loser's files go the moment it can no longer be promoted.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,9 @@ from sk_hpo.evaluation.paused import paused_path
 from sk_hpo.trial import Call, Config, Job, Outcome
 
 __all__ = ["CrossValidation", "Progress"]
+
+# The most folds, of all candidates together, that one call trains.
+_MOST = 64
 
 
 class Progress(Protocol):
@@ -44,6 +48,11 @@ class CrossValidation:
         How many trials are planned, for messages.
     progress : Progress or None, default=None
         Is told of every fold and every job.
+    kin : callable or None, default=None
+        Parameters -> what is equal for candidates that may be trained together; None if
+        none may.
+    slots : int, default=1
+        How many calls run side by side.
     """
 
     def __init__(
@@ -53,25 +62,50 @@ class CrossValidation:
         metric: str,
         n_trials: int,
         progress: Progress | None = None,
+        kin: Callable[[dict[str, Any]], Hashable] | None = None,
+        slots: int = 1,
     ) -> None:
         self.context = context
         self._params = params
         self._metric = metric
         self._n_trials = n_trials
         self._progress = progress
+        self._kin = kin
+        self._slots = slots
 
     @property
     def appetite(self) -> int:
         """How many jobs it can make use of at once."""
-        return 1
+        return 1 if self._kin is None else self._slots * max(1, _MOST // self._n_splits)
 
     def calls(self, jobs: Sequence[Job]) -> list[Call]:
-        """Return one call per job and fold."""
-        return [
-            Call(run_folds, ([task],), ((i, part),))
-            for i, job in enumerate(jobs)
-            for part, task in enumerate(self._tasks(job))
-        ]
+        """Return a call per job and fold, or one for folds that may be trained together."""
+        tasks = [self._tasks(job) for job in jobs]
+        if self._kin is None:
+            return [
+                Call(run_folds, ([task],), ((i, part),))
+                for i, of_job in enumerate(tasks)
+                for part, task in enumerate(of_job)
+            ]
+        return [self._together(group, tasks) for group in self._groups(jobs)]
+
+    def _groups(self, jobs: Sequence[Job]) -> list[list[int]]:
+        """Return which jobs are done by one call: of a kin, and enough calls for all slots."""
+        assert self._kin is not None
+        kin: dict[Hashable, list[int]] = {}
+        for i, job in enumerate(jobs):
+            kin.setdefault(self._kin(self._params(job.config)), []).append(i)
+        most = max(1, min(_MOST // self._n_splits, -(-len(jobs) // self._slots)))
+        groups = []
+        for alike in kin.values():
+            n = -(-len(alike) // most)
+            bounds = [k * len(alike) // n for k in range(n + 1)]
+            groups += [alike[a:b] for a, b in pairwise(bounds)]
+        return groups
+
+    def _together(self, group: Sequence[int], tasks: Sequence[list[FoldTask]]) -> Call:
+        parts = tuple((i, part) for i in group for part in range(len(tasks[i])))
+        return Call(run_folds, ([tasks[i][part] for i, part in parts],), parts)
 
     def outcome(self, job: Job, values: Sequence[FoldResult]) -> Outcome:
         """Return mean and standard error of the validation scores."""

@@ -26,6 +26,7 @@ from sklearn.base import clone
 from sk_hpo import _sklearn
 from sk_hpo.evaluation import report, rng
 from sk_hpo.evaluation.checkpoints import private_checkpoints
+from sk_hpo.evaluation.nets import is_net
 from sk_hpo.evaluation.paused import Paused, paused_path, read, sleep, wake, write
 from sk_hpo.evaluation.resources import Resource, Training, TrainingData
 
@@ -150,7 +151,8 @@ def run_folds(context: FoldContext, tasks: Sequence[FoldTask]) -> list[FoldResul
     What goes wrong with one is its own result, unless ``error_score="raise"``.
     """
     with _surroundings(context), ExitStack() as stack:
-        fits = [_Fit(context, task) for task in tasks]
+        rows: dict[int, TrainingData] = {}  # nets only read them: one copy for a fold's nets
+        fits = [_Fit(context, task, rows if len(tasks) > 1 else {}) for task in tasks]
         for fit in fits:
             fit.begin(stack)
         context.resource.advance_all([fit.training for fit in fits if fit.training])
@@ -213,9 +215,12 @@ def _surroundings(context: FoldContext) -> Iterator[None]:
 class _Fit:
     """A task under way: `begin`, then its training, then `end`."""
 
-    def __init__(self, context: FoldContext, task: FoldTask) -> None:
+    def __init__(
+        self, context: FoldContext, task: FoldTask, rows: dict[int, TrainingData]
+    ) -> None:
         self._context = context
         self._task = task
+        self._rows = rows
         self._seed = _seed(context.seed, task.trial, task.fold)
         self._stream = nullcontext() if context.isolate == "none" else rng.Stream(self._seed)
         self._path = paused_path(context.folder, task.trial, task.fold)
@@ -264,15 +269,16 @@ class _Fit:
 
     def _begin(self, state: bytes | None) -> None:
         context, task = self._context, self._task
-        train, _ = context.splits[task.fold]
         estimator = _seeded_clone(context.estimator, task.params, self._seed)
-        X, y = _sklearn.safe_split(estimator, context.X, context.y, train)
-        fit_params = _sklearn.check_method_params(context.X, context.fit_params, train)
-        data = TrainingData(X, y, fit_params, context.classes)
+        data = self._rows.get(task.fold) or self._training_rows(estimator)
+        if is_net(estimator):
+            self._rows[task.fold] = data
         self._estimator = estimator
         self._open.enter_context(private_checkpoints(estimator))
         self._open.enter_context(
-            _sklearn.callback_task(task.callbacks, context.caller, estimator, X, y, fit_params)
+            _sklearn.callback_task(
+                task.callbacks, context.caller, estimator, data.X, data.y, data.fit_params
+            )
         )
         if state is None:
             model = context.resource.begin(estimator, data, context.max_resources)
@@ -280,6 +286,13 @@ class _Fit:
             model = wake(state, context.resource)
         self._before = model.resource if model.continues else 0
         self.training = Training(model, data, task.stop, self._stream)
+
+    def _training_rows(self, estimator: Any) -> TrainingData:
+        context = self._context
+        train, _ = context.splits[self._task.fold]
+        X, y = _sklearn.safe_split(estimator, context.X, context.y, train)
+        fit_params = _sklearn.check_method_params(context.X, context.fit_params, train)
+        return TrainingData(X, y, fit_params, context.classes)
 
     def _finish(self) -> tuple[Any, bytes | None] | None:
         """Return the fitted estimator, and its state if a later task may go on from it."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from difflib import get_close_matches
 from numbers import Integral
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from sk_hpo.evaluation.folds import Folds
+from sk_hpo.evaluation.nets import is_net, kin_of
 from sk_hpo.evaluation.partial_fit import PartialFitEpochs, check_trains_in_epochs
 from sk_hpo.evaluation.pipeline import PipelineResource, last_step
-from sk_hpo.evaluation.resources import Resource
+from sk_hpo.evaluation.resources import Accelerator, Resource
 from sk_hpo.evaluation.samples import Samples, check_can_be_cut
 from sk_hpo.evaluation.warm_start import WarmStart, can_continue
 from sk_hpo.evaluation.whole import Whole
@@ -19,18 +20,22 @@ from sk_hpo.evaluation.whole import Whole
 __all__ = ["resource_for"]
 
 
-def resource_for(name: str | None, estimator: Any, *, seed: int) -> Resource:
+def resource_for(
+    name: str | None, estimator: Any, *, seed: int, accelerator: Accelerator = "off"
+) -> Resource:
     """Return how `estimator` is trained.
 
     Parameters
     ----------
     name : str or None
-        "epochs", "n_samples", or an integer parameter of the estimator; None for one
-        plain fit.
+        "epochs", "n_samples", "folds", or an integer parameter of the estimator; None for
+        one plain fit.
     estimator : estimator
         As the user passed it.
     seed : int
         Of subsamples.
+    accelerator : {"auto", "loader", "off", "require"}, default="off"
+        How skorch nets are made faster.
 
     Raises
     ------
@@ -47,28 +52,35 @@ def resource_for(name: str | None, estimator: Any, *, seed: int) -> Resource:
     ...
     ValueError: RandomForestClassifier cannot train in epochs: ...
     """
+    if accelerator == "require" and kin_of(estimator, accelerator) is None:
+        raise ValueError(
+            "accelerator='require' needs a skorch net, or a Pipeline that ends in one, got"
+            f" {type(estimator).__name__}"
+        )
     if name is None:
-        return Whole()
+        return Whole(accelerator)
+    if name == "folds":
+        return Folds(accelerator)
     if name == "n_samples":
         check_can_be_cut(estimator)
         return Samples(seed)
     if name == "epochs":
         try:
-            return _epochs(estimator)
+            return _epochs(estimator, accelerator)
         except ValueError as error:
             raise ValueError(f"{error}. {_instead(estimator)}") from None
     _check_parameter(name, estimator)
     return _parameter(name, estimator)
 
 
-def _epochs(estimator: Any) -> Resource:
+def _epochs(estimator: Any, accelerator: Accelerator) -> Resource:
     if isinstance(estimator, Pipeline):
-        return PipelineResource(_epochs(last_step(estimator)), step=estimator.steps[-1][0])
-    skorch = sys.modules.get("skorch")
-    if skorch is not None and isinstance(estimator, skorch.NeuralNet):
+        inner = _epochs(last_step(estimator), accelerator)
+        return PipelineResource(inner, step=estimator.steps[-1][0])
+    if is_net(estimator):
         from sk_hpo.evaluation.skorch import SkorchEpochs
 
-        return SkorchEpochs()
+        return SkorchEpochs(accelerator=accelerator)
     check_trains_in_epochs(estimator)
     return PartialFitEpochs()
 
@@ -87,7 +99,7 @@ def _check_parameter(name: str, estimator: Any) -> None:
     params = estimator.get_params()
     kind = type(estimator).__name__
     if name not in params:
-        near = get_close_matches(name, ["epochs", "n_samples", *params], n=3)
+        near = get_close_matches(name, ["epochs", "n_samples", "folds", *params], n=3)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else _instead(estimator)
         raise ValueError(f"resource={name!r} is not a parameter of {kind}; {hint}")
     value = params[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Any
 
@@ -16,7 +16,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object, process_routi
 from sk_hpo import _sklearn
 from sk_hpo.evaluation import rng
 from sk_hpo.evaluation.pickled import dumps
-from sk_hpo.evaluation.resources import Model, Resource, TrainingData
+from sk_hpo.evaluation.resources import Model, Resource, Training, TrainingData
 
 __all__ = ["PipelineResource", "last_step"]
 
@@ -90,6 +90,14 @@ class PipelineResource(Resource):
         """What the last step's resource is."""
         return (type(self), *self.inner.kind)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PipelineResource):
+            return NotImplemented
+        return (self.inner, self.name) == (other.inner, other.name)
+
+    def __hash__(self) -> int:
+        return hash((self.inner, self.name))
+
     def limit(self, estimator: Any, n_train: int) -> int:
         """Return the limit of the last step."""
         return self.inner.limit(last_step(estimator), n_train)
@@ -131,15 +139,36 @@ class PipelineResource(Resource):
 
     def advance(self, model: Model, data: TrainingData, to: int) -> None:
         """Train the last step on the transformed rows."""
+        self._transform(model, data)
+        inner: Model = model.extra["inner"]
+        try:
+            self.inner.advance(inner, model.extra["inner_data"], to)
+        finally:
+            model.resource, model.stopped = inner.resource, inner.stopped
+
+    def advance_all(self, trainings: Sequence[Training]) -> None:
+        """Train the last steps, together where their resource can."""
+        pairs = []
+        for training in trainings:
+            training.run(lambda model, data, to: self._transform(model, data))
+            if training.error is None:
+                extra = training.model.extra
+                inner = Training(
+                    extra["inner"], extra["inner_data"], training.to, training.stream
+                )
+                pairs.append((training, inner))
+        self.inner.advance_all([inner for _, inner in pairs])
+        for training, inner in pairs:
+            training.take_over(inner)
+            training.model.resource = inner.model.resource
+            training.model.stopped = inner.model.stopped
+
+    def _transform(self, model: Model, data: TrainingData) -> None:
+        """Make the rows for the last step, if they are not there."""
         extra = model.extra
         if extra["inner_data"] is None:
             Xt = extra["Xt"] if extra["carry"] else _transform(model.estimator, data)
             extra["inner_data"] = _inner_data(model.estimator, data, Xt)
-        inner: Model = extra["inner"]
-        try:
-            self.inner.advance(inner, extra["inner_data"], to)
-        finally:
-            model.resource, model.stopped = inner.resource, inner.stopped
 
     def pack(self, model: Model) -> bytes:
         """Return a picture of transformers and last step."""

@@ -12,9 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["Model", "Resource", "Training", "TrainingData"]
+__all__ = ["Accelerator", "Model", "Resource", "Training", "TrainingData"]
+
+
+Accelerator = Literal["auto", "loader", "off", "require"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,11 @@ class Training:
         except Exception as error:
             self.error = error
         self.seconds += time.perf_counter() - begin
+
+    def take_over(self, inner: Training) -> None:
+        """Note what came of the training of what this model consists of."""
+        self.seconds += inner.seconds
+        self.error, self.path, self.reason = inner.error, inner.path, inner.reason
 
 
 class Resource(ABC):

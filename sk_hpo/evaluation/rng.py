@@ -126,11 +126,18 @@ class Stream:
         random.seed(self.seed)
         np.random.seed(self.seed % 2**32)  # noqa: NPY002
         if torch := sys.modules.get("torch"):
-            torch.manual_seed(self.seed % 2**64)
+            _seed_torch(torch, self.seed % 2**64)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.state = get_state()
+
+
+def _seed_torch(torch: Any, seed: int) -> None:
+    if getattr(torch, "accelerator", torch.cuda).is_available():
+        torch.manual_seed(seed)
+    else:  # without the stack traces that it takes for devices that are not there
+        torch.default_generator.manual_seed(seed)
 
 
 @contextmanager

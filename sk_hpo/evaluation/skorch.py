@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,12 +24,14 @@ from typing import Any
 import numpy as np
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Checkpoint, TrainEndCheckpoint
+from torch.utils.data import DataLoader
 
 from sk_hpo.evaluation.dtype_hints import dtype_hints
 from sk_hpo.evaluation.interrupt import interruptible
-from sk_hpo.evaluation.resources import Model, Resource, TrainingData
+from sk_hpo.evaluation.resources import Accelerator, Model, Resource, Training, TrainingData
 from sk_hpo.evaluation.rng import get_state, set_state
 from sk_hpo.evaluation.skorch_pickle import callbacks_of, dumps, loads
+from sk_hpo.evaluation.tensor_loader import TensorLoader
 
 __all__ = ["SkorchEpochs"]
 
@@ -45,6 +47,9 @@ class SkorchEpochs(Resource):
         model, which travels with it and is removed with it, instead of the place that
         the user named (where models of one search would overwrite each other). False is
         for the refit; such a model must not be moved to another machine.
+    accelerator : {"auto", "loader", "off", "require"}, default="auto"
+        Whether stock data loaders are replaced by a `TensorLoader` ("off" leaves them), and
+        whether `advance_all` trains nets together where it can ("auto"; "require" insists).
 
     Notes
     -----
@@ -69,6 +74,7 @@ class SkorchEpochs(Resource):
     """
 
     private_files: bool = True
+    accelerator: Accelerator = "auto"
     name = "epochs"
     continues = True
     overrides = ("max_epochs",)
@@ -100,6 +106,8 @@ class SkorchEpochs(Resource):
         if _lacks_classes(net) and isinstance(data.classes, np.ndarray):
             net.set_params(classes=data.classes)
             model.extra["classes"] = data.classes
+        if self.accelerator != "off":
+            model.extra["loaders"] = _slice_tensors(net)
         net.initialize()
         if self.private_files and (checkpoints := _checkpoints(net)):
             model.extra["directory"] = _Directory()
@@ -133,6 +141,50 @@ class SkorchEpochs(Resource):
                 model.resource += len(net.history) - epochs_before  # that was spent
                 raise
         model.resource += len(net.history) - epochs_before if model.stopped else epochs
+
+    def advance_all(self, trainings: Sequence[Training]) -> None:
+        """Train nets of one architecture together, others one by one.
+
+        Raises
+        ------
+        RuntimeError
+            With ``accelerator="require"``, if one cannot be trained together with others.
+        """
+        left = list(trainings)
+        if self.accelerator in ("auto", "require"):
+            from sk_hpo.evaluation.fused.together import NO_OTHER, advance_together
+
+            insists = self.accelerator == "require"
+            waiting = [t for t in trainings if not _ended(t)]
+            left = [t for t in trainings if _ended(t)]
+            left += advance_together(waiting, self._loaders, must_gain=not insists)
+            reason = next((t.reason for t in left if t.reason not in ("", NO_OTHER)), "")
+            if insists and reason:
+                raise RuntimeError(
+                    "accelerator='require', but a net cannot be trained together with"
+                    f" others: {reason}."
+                )
+        for training in left:
+            training.run(self.advance)
+            if "loaders" in training.model.extra:
+                training.path = "loader"
+
+    def _loaders(self, training: Training) -> tuple[Any, Any]:
+        """Return the loaders that a net would train and validate with; None for no rows."""
+        net, data = training.model.estimator, training.data
+        found = []
+
+        def get_iterator(dataset: Any, training: bool = False) -> Any:
+            found.append(type(net).get_iterator(net, dataset, training=training))
+            return found[-1]
+
+        vars(net)["get_iterator"] = get_iterator
+        try:
+            with training.stream, _same_split(training.model), dtype_hints(data):
+                net.fit_loop(data.X, data.y, epochs=0, **data.fit_params)
+        finally:
+            del vars(net)["get_iterator"]
+        return found[0], found[1] if len(found) > 1 else None
 
     def pack(self, model: Model) -> bytes:
         """Return a picture of a net in training, RNG state apart; the net goes on.
@@ -176,8 +228,27 @@ class SkorchEpochs(Resource):
         if "classes" in extra:
             net.set_params(classes=None)
             net.classes_inferred_ = extra["classes"]
+        if not self.private_files:
+            vars(net).update(extra.get("loaders", {}))
         extra.clear()
         return net
+
+
+def _ended(training: Training) -> bool:
+    model = training.model
+    return model.stopped or training.to <= model.resource
+
+
+def _slice_tensors(net: Any) -> dict[str, Any]:
+    """Replace the net's stock loaders by ones that slice; return what they were."""
+    stock = {
+        name: getattr(net, name)
+        for name in ("iterator_train", "iterator_valid")
+        if getattr(net, name) is DataLoader
+    }
+    for name in stock:
+        setattr(net, name, TensorLoader)
+    return stock
 
 
 def _lacks_classes(net: Any) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from skorch.dataset import Dataset
+from skorch.helper import SliceDict
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -283,8 +284,8 @@ _DTYPES = {
 
 def _structure(data: Any) -> Any:
     """Return `data` with tensors for arrays and lists for tuples; None if it has others."""
-    if type(data) is dict:
-        # skorch indexes what is in a dict directly.
+    if type(data) in (dict, SliceDict):
+        # skorch indexes what is in a dict directly, and makes dicts of both.
         leaves = {name: _tensor(value) for name, value in data.items()}
         return leaves if leaves and all(v is not None for v in leaves.values()) else None
     if type(data) in (list, tuple):

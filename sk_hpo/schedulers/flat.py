@@ -71,6 +71,11 @@ class FlatScheduler(Scheduler):
         self._history.record(job, outcome)
         return (job.trial,)
 
+    def drop(self, job: Job, outcome: Outcome, resource: int) -> Iterable[int]:
+        """Record what is known of a trial that was given up; see `Scheduler.drop`."""
+        self._history.record(job, outcome, resource)
+        return (job.trial,)
+
     def plan(self) -> list[Rung]:
         """Return the one rung."""
         n_trials = int(min(self.n_trials, self.sampler.space.size))

@@ -41,8 +41,17 @@ class History:
         self.outstanding[job.trial] = job
         return job
 
-    def record(self, job: Job, outcome: Outcome) -> None:
+    def record(self, job: Job, outcome: Outcome, resource: int | None = None) -> None:
         """Add the outcome of an outstanding job to its trial.
+
+        Parameters
+        ----------
+        job : Job
+            That is done.
+        outcome : Outcome
+            What came of it.
+        resource : int or None, default=None
+            How far the trial was brought, if not to ``job.stop``.
 
         Raises
         ------
@@ -52,4 +61,5 @@ class History:
         if self.outstanding.get(job.trial) != job:
             raise ValueError(f"{job} is not outstanding: never asked for, or told before.")
         del self.outstanding[job.trial]
-        self.trials[job.trial] = self.trials[job.trial].told(job.stop, outcome)
+        reached = job.stop if resource is None else resource
+        self.trials[job.trial] = self.trials[job.trial].told(reached, outcome)

@@ -8,27 +8,20 @@ Hutter, ICML 2018.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import groupby
 
 from sk_hpo.rungs import Bracket, Rung
 from sk_hpo.samplers.base import Sampler
-from sk_hpo.schedulers.base import DONE, WAIT, Scheduler, Signal
+from sk_hpo.schedulers.base import DONE, WAIT, Scheduler, Signal, Standing
 from sk_hpo.schedulers.history import History
 from sk_hpo.trial import Job, Outcome
 
-__all__ = ["HyperbandScheduler", "Standing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A rung, and the trials that were brought to it, for display."""
-
-    rung: Rung
-    trials: tuple[int, ...]
+__all__ = ["HyperbandScheduler"]
 
 
 class HyperbandScheduler(Scheduler):
@@ -118,15 +111,12 @@ class HyperbandScheduler(Scheduler):
             that were not promoted.
         """
         self._history.record(job, outcome)
-        position = self._bracket_of[job.trial]
-        bracket = self._brackets[position]
-        verdict = bracket.tell(job.trial, outcome.score)
-        for trial in verdict.retired:
-            del self._bracket_of[trial]
-        self._queue(position, verdict.promoted)
-        if bracket.done:
-            self._running -= 1
-        return verdict.retired
+        return self._settle(job.trial, outcome.score)
+
+    def drop(self, job: Job, outcome: Outcome, resource: int) -> Iterable[int]:
+        """Record that a trial was given up; its place on the rung stays empty."""
+        self._history.record(job, outcome, resource)
+        return self._settle(job.trial, math.nan)
 
     def plan(self) -> list[Rung]:
         """Return the rungs bracket by bracket, cut to the size of a finite space."""
@@ -140,6 +130,17 @@ class HyperbandScheduler(Scheduler):
                 if n_trials:
                     plan.append(replace(rung, n_trials=int(n_trials)))
         return plan
+
+    def _settle(self, trial: int, score: float) -> tuple[int, ...]:
+        position = self._bracket_of[trial]
+        bracket = self._brackets[position]
+        verdict = bracket.tell(trial, score)
+        for retired in verdict.retired:
+            del self._bracket_of[retired]
+        self._queue(position, verdict.promoted)
+        if bracket.done:
+            self._running -= 1
+        return verdict.retired
 
     def _open(self) -> None:
         rungs = self._planned[self._next]

@@ -24,16 +24,20 @@ from sklearn import get_config
 from sk_hpo import _sklearn, loop
 from sk_hpo.evaluation.evaluator import CrossValidation
 from sk_hpo.evaluation.fold import FoldContext, train_whole
+from sk_hpo.evaluation.nets import kin_of
 from sk_hpo.evaluation.rng import seeded
 from sk_hpo.execution.choose import make_executor
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.samplers.enqueued import EnqueuedSampler
 from sk_hpo.samplers.surrogate import Surrogate
 from sk_hpo.schedulers.base import Scheduler
+from sk_hpo.schedulers.folds import AllFolds, Layout
+from sk_hpo.schedulers.racing import FoldScheduler
 from sk_hpo.search import results as tables
 from sk_hpo.search.plan import Plan
 from sk_hpo.search.problem import Problem, pose
 from sk_hpo.search.progress import CallbackProgress, listens
+from sk_hpo.search.racing import RACES, rule_for
 from sk_hpo.search.samplers import SAMPLERS, make_sampler
 
 __all__ = ["SearchCV"]
@@ -51,6 +55,8 @@ class SearchCV(_sklearn.BaseSearchCV):
         "sampler": [_sklearn.StrOptions(set(SAMPLERS)), Sampler],
         "points_to_evaluate": [list, tuple, None],
         "constraint": [callable, None],
+        "fold_racing": ["boolean", _sklearn.StrOptions(set(RACES))],
+        "accelerator": [_sklearn.StrOptions({"auto", "loader", "off", "require"})],
         "random_state": ["random_state"],
     }
 
@@ -63,6 +69,8 @@ class SearchCV(_sklearn.BaseSearchCV):
         sampler: Any,
         points_to_evaluate: Any,
         constraint: Any,
+        fold_racing: Any,
+        accelerator: Any,
         random_state: Any,
         **inherited: Any,
     ) -> None:
@@ -71,6 +79,8 @@ class SearchCV(_sklearn.BaseSearchCV):
         self.sampler = sampler
         self.points_to_evaluate = points_to_evaluate
         self.constraint = constraint
+        self.fold_racing = fold_racing
+        self.accelerator = accelerator
         self.random_state = random_state
 
     @property
@@ -91,6 +101,14 @@ class SearchCV(_sklearn.BaseSearchCV):
     def _limits(self, problem: Problem) -> tuple[int, int]:
         """Return the lowest and the highest resource."""
         return 1, 1
+
+    def _layout(self, problem: Problem) -> Layout:
+        """Return which folds are run for which resource."""
+        return AllFolds(len(problem.splits))
+
+    def _longest(self, problem: Problem) -> int:
+        """Return the resource of a fold's model at the top."""
+        return max(s.stop for s in self._layout(problem).steps(0, self._limits(problem)[1]))
 
     # -- the public methods ---------------------------------------------------------------
 
@@ -182,7 +200,7 @@ class SearchCV(_sklearn.BaseSearchCV):
         sampler = EnqueuedSampler(
             self._sampler(problem), self.points_to_evaluate or (), problem.unsearched
         ).bind(problem.space, problem.seed)
-        scheduler = self._scheduler(sampler, problem)
+        scheduler = self._in_parts(self._scheduler(sampler, problem), problem)
         n_candidates = sum(rung.n_trials for rung in scheduler.plan() if rung.rung == 0)
         if len(sampler.points) > n_candidates:
             raise ValueError(
@@ -191,12 +209,27 @@ class SearchCV(_sklearn.BaseSearchCV):
             )
         return scheduler
 
+    def _in_parts(self, scheduler: Scheduler, problem: Problem) -> Scheduler:
+        """Return the scheduler, or one around it that does its jobs fold by fold."""
+        layout, rule = self._layout(problem), rule_for(self.fold_racing, problem)
+        if rule is None and isinstance(layout, AllFolds):
+            return scheduler
+        return FoldScheduler(scheduler, layout, rule)
+
     def _plan(self, problem: Problem, scheduler: Scheduler) -> Plan:
+        notes = []
+        if not scheduler.synchronous:
+            notes.append("More candidates than that may be promoted, as results arrive.")
+        if self.fold_racing:
+            notes.append("Fewer folds are run: a candidate that falls behind is dropped.")
         return Plan(
             rungs=tuple(scheduler.plan()),
             n_splits=len(problem.splits),
             resource=self._resource_name,
             continues=problem.resource.continues,
+            note="\n".join(notes),
+            layout=self._layout(problem),
+            exact=not notes,
         )
 
     def _search(self, problem: Problem, scheduler: Scheduler, root: Any) -> FoldContext:
@@ -205,7 +238,7 @@ class SearchCV(_sklearn.BaseSearchCV):
         if self.verbose > 0:
             self._announce(plan)
         heard = listens(self)
-        progress = CallbackProgress(self, root, plan.rungs, plan.n_splits)
+        progress = CallbackProgress(self, root, plan)
         folder = Path(tempfile.mkdtemp(prefix="sk_hpo-"))
         try:
             with make_executor(self.n_jobs, self.pre_dispatch) as executor:
@@ -215,7 +248,7 @@ class SearchCV(_sklearn.BaseSearchCV):
                     y=problem.y,
                     splits=problem.splits,
                     resource=problem.resource,
-                    max_resources=self._limits(problem)[1],
+                    max_resources=self._longest(problem),
                     scorer=problem.scorer,
                     seed=problem.seed,
                     folder=folder,
@@ -237,6 +270,8 @@ class SearchCV(_sklearn.BaseSearchCV):
                     self.refit if isinstance(self.refit, str) else problem.metric,
                     n_trials=plan.n_candidates,
                     progress=progress if heard else None,
+                    kin=kin_of(problem.estimator, self.accelerator),
+                    slots=executor.slots,
                 )
                 loop.run(scheduler, evaluator, executor)
         finally:
@@ -248,14 +283,14 @@ class SearchCV(_sklearn.BaseSearchCV):
         if self._resource_name is None:
             print(
                 f"Fitting {plan.n_splits} folds for each of {plan.n_candidates} candidates,"
-                f" totalling {plan.n_fits} fits"
+                f" totalling {'' if plan.exact else 'at most '}{plan.n_fits} fits"
             )
         else:
             print(plan)
 
     def _select(self, problem: Problem, scheduler: Scheduler) -> tables.Row | None:
         """Set `cv_results_`, `best_*` and what else is known; return the best, if any."""
-        table = tables.rows(scheduler.trials)
+        table = tables.rows(scheduler.trials, scheduler.plan())
         out = tables.records(table, self.error_score)
         laddered = self._resource_name is not None
         parameter = problem.resource.parameter
@@ -267,6 +302,9 @@ class SearchCV(_sklearn.BaseSearchCV):
                 out,
                 tables.more_results(table) if laddered else None,
             )
+        tables.leave_out_what_was_not_run(results, table, out)
+        if isinstance(scheduler, FoldScheduler):
+            results["n_folds"] = tables.n_folds(table)
         failed = np.array([row.outcome.failure is not None for row in table])
         tables.rank(results, failed)
         if scheduler.sampler.uses_history:
@@ -291,6 +329,7 @@ class SearchCV(_sklearn.BaseSearchCV):
             chosen = table[self.best_index_]
         self.cv_results_ = results
         self.history_ = list(scheduler.trials)
+        self.accelerator_report_ = tables.accelerator_report(table)
         self._describe(problem, scheduler, table)
         return chosen
 

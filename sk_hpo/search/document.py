@@ -19,6 +19,24 @@ points_to_evaluate : list of dict, default=None
     the space or `constraint` does not allow.
 constraint : callable, default=None
     ``constraint(params) -> bool``; False rejects a candidate.
+fold_racing : bool, "forgiving" or "paired", default=False
+    Whether a candidate's folds are run one by one, and the candidate is dropped once it
+    cannot plausibly be among those that count on its rung (the best one, where there is
+    nothing to go on to). It is compared with the last of these so far: "forgiving" (True)
+    drops it if its mean is worse than the other's worst single fold [Bergman, Purucker,
+    Hutter, 2024]; "paired" if a t-test on the folds that both ran, with the corrected
+    variance of Nadeau and Bengio, says so at 5 %, which takes more folds and suits many.
+    The best is chosen among candidates with all folds. In a search by epochs, samples or
+    the like, a lower rung has fewer folds from the start, and the top rung all of them.
+    With ``n_jobs``, several candidates race side by side; where each suggestion waits for
+    the one before, there is nothing to do side by side.
+accelerator : {"auto", "loader", "off", "require"}, default="auto"
+    How skorch nets are trained faster than one by one, with the same results to the last
+    bit. "auto": folds and candidates of one architecture are trained at once, as one batched
+    model, where that pays and changes nothing; and a stock `DataLoader` is replaced by
+    `sk_hpo.torch.TensorLoader`, which slices arrays. "loader": only the latter. "off":
+    neither. "require": as "auto", but a net that cannot be trained with others is an error.
+    ``accelerator_report_`` says what was done.
 scoring : str, callable, list, tuple or dict, default=None
     As in scikit-learn. Of several metrics the one that `refit` names steers the search,
     the first if `refit` names none.
@@ -41,11 +59,70 @@ return_train_score : bool, default=False
     As in scikit-learn.
 """
 
+_RESOURCES = """
+resource : str, default="epochs"
+    What a rung gives more of. "epochs": skorch nets and estimators with ``partial_fit``,
+    also as the last step of a `Pipeline` (whose transformers are fitted once per fold).
+    "n_samples": nested, stratified parts of each training fold; trained from scratch.
+    "folds": the first folds of `cv`, in an order that is the same for all; each is trained
+    once, by a plain ``fit``, and a promoted candidate runs only those that it has not (a
+    short ladder, which by itself asks for few candidates). The name of an integer
+    parameter, such as "n_estimators": continued by ``warm_start`` where the estimator has
+    it, else trained from scratch.
+min_resources : int, default=1
+    Least training that a candidate is judged by. With "n_samples", raised to two rows per
+    class.
+max_resources : int or "auto", default="auto"
+    Training that the best get. "auto" takes the estimator's own ``max_epochs``,
+    ``max_iter`` or `resource` parameter, all rows of the smallest training fold, or all
+    folds.
+factor : int or float, default=3
+    Of the candidates on a rung, ``1 / factor`` go on, to `factor` times the resource.
+    Rungs are at ``max_resources // factor**i``.
+stop_hopeless : bool, default=False
+    Whether a candidate is looked at after a quarter and half of the way between two rungs
+    too, and stopped there if its best score is worse than the median of what those that
+    have come to the end had on average so far [Golovin et al., KDD 2017]. Its row in
+    `cv_results_` then has the resource that it was stopped at. Each look is one more
+    scoring of the validation rows. Needs a resource that is continued.
+"""
+
+_LADDER = """
+n_resources_, n_candidates_ : list of int
+    Resource and number of candidates of each rung, bracket by bracket.
+brackets_ : list of tuple of Standing
+    For each bracket its rungs, and the trials that stood on them.
+min_resources_, max_resources_ : int
+    The lowest and the highest rung.
+resource_spent_ : float
+    Resource spent on all folds together; what `plan` foretold, less what early stopping and
+    failures saved.
+"""
+
+_ROWS = """
+As in scikit-learn, with a row per candidate and rung and the columns ``trial``,
+``bracket``, ``iter`` (rung within the bracket) and ``n_resources`` (the rung's resource; a
+candidate that stopped early used less). Ranks compare the rows of all rungs, so that the
+best, which is of the highest rung, need not have rank 1.
+"""
+
+_NOTES = """
+``best_*`` are chosen among the candidates at the highest resource that was reached; a
+callable `refit` gets `cv_results_` cut to these rows. The refit trains on all of X for that
+resource. ``verbose=1`` prints the plan. `cv` must give the same folds at each call: with
+``shuffle=True`` it needs a `random_state`.
+"""
+
 _ATTRIBUTES = """
+accelerator_report_ : list of dict
+    How models were trained: ``path`` ("together", "loader", or "alone" for a plain fit),
+    the ``reason`` if not together, ``n_fits``, and the ids of the ``trials``.
 best_estimator_, best_score_, best_params_, best_index_ : object
     As in scikit-learn.
 history_ : list of Trial
-    Every candidate with its outcomes, and the reason why it was suggested.
+    Every candidate with its outcomes, and the reason why it was suggested. Where a race was
+    lost, an outcome's ``score``, from which a `sampler` learns, is the rival's mean plus the
+    mean difference on the folds that both ran; ``scores`` are NaN at the other folds.
 surrogate_ : Surrogate
     What a `sampler` that learns knew in the end: ``surrogate_.predict(params,
     return_std=True)`` takes a list of dicts or a DataFrame and returns the score to be
@@ -63,11 +140,25 @@ With a `sampler` that learns ("gp", "tpe"), also ``suggested_by`` ("user", "init
 expected of the candidate, NaN where no model was asked.
 """
 
-_TEXTS = {"parameters": _PARAMETERS, "attributes": _ATTRIBUTES, "columns": _COLUMNS}
+_FOLDS = """
+With `fold_racing` or ``resource="folds"``, also ``n_folds``: how many folds, the first ones,
+a row is about. Scores of the others are NaN, means and deviations leave them out, and ranks
+put more folds before fewer, so that means are compared only over the same folds.
+"""
+
+_TEXTS = {
+    "parameters": _PARAMETERS,
+    "resources": _RESOURCES,
+    "attributes": _ATTRIBUTES,
+    "ladder": _LADDER,
+    "columns": _COLUMNS.rstrip() + _FOLDS,
+    "rows": _ROWS,
+    "notes": _NOTES,
+}
 
 
 def documented(search: C) -> C:
-    """Fill ``{parameters}``, ``{attributes}`` and ``{columns}`` in a search's docstring."""
+    """Fill the texts that a search's docstring names, as ``{parameters}``."""
 
     def text(mark: re.Match[str]) -> str:
         return indent(_TEXTS[mark[2]].strip(), mark[1])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sk_hpo import rungs as ladder
 from sk_hpo.rungs import Rung
+from sk_hpo.schedulers.folds import AllFolds, Layout, Step
 
 __all__ = ["Plan"]
 
@@ -15,7 +15,8 @@ __all__ = ["Plan"]
 class Plan:
     """The schedule of a search.
 
-    The fit costs exactly this, unless candidates fail or stop early (then less).
+    The fit costs exactly this, unless candidates fail or stop early (then less), or `note`
+    says otherwise.
 
     Attributes
     ----------
@@ -24,12 +25,17 @@ class Plan:
     n_splits : int
         Number of cross-validation folds.
     resource : str or None
-        What `cost` counts: "epochs", "n_samples", an estimator's parameter, or fits.
+        What `cost` counts: "epochs", "n_samples", "folds", an estimator's parameter, or
+        fits.
     continues : bool
         Whether a promoted candidate goes on where it stood, so that only the difference
         between two rungs is paid.
     note : str
         What else is worth knowing, empty for nothing.
+    layout : Layout or None
+        Which folds are run on which rung; None for all on each.
+    exact : bool
+        Whether the numbers of folds that are run are known beforehand.
     """
 
     rungs: tuple[Rung, ...]
@@ -37,6 +43,8 @@ class Plan:
     resource: str | None = None
     continues: bool = True
     note: str = ""
+    layout: Layout | None = None
+    exact: bool = True
 
     @property
     def n_candidates(self) -> int:
@@ -46,12 +54,26 @@ class Plan:
     @property
     def n_fits(self) -> int:
         """Number of evaluations of a candidate on a fold, over all rungs."""
-        return self.n_splits * sum(rung.n_trials for rung in self.rungs)
+        return sum(map(self.n_fits_of, self.rungs))
 
     @property
     def cost(self) -> int:
         """Resource spent on all folds together, refit not counted."""
-        return self.n_splits * ladder.cost(self.rungs, self.continues)
+        return sum(map(self.cost_of, self.rungs))
+
+    def n_fits_of(self, rung: Rung) -> int:
+        """Return the number of evaluations of a candidate on a fold on one rung."""
+        return rung.n_trials * len(self._steps(rung))
+
+    def cost_of(self, rung: Rung) -> int:
+        """Return the resource spent on one rung, on all folds together."""
+        return rung.n_trials * sum(
+            step.stop - (step.start if self.continues else 0) for step in self._steps(rung)
+        )
+
+    def _steps(self, rung: Rung) -> list[Step]:
+        layout = self.layout or AllFolds(self.n_splits)
+        return layout.steps(rung.start, rung.resource)
 
     def to_frame(self) -> Any:
         """Return the rungs as a `pandas.DataFrame`."""
@@ -63,7 +85,7 @@ class Plan:
                 "iter": rung.rung,
                 "n_candidates": rung.n_trials,
                 "n_resources": rung.resource,
-                "cost": self.n_splits * ladder.cost([rung], self.continues),
+                "cost": self.cost_of(rung),
             }
             for rung in self.rungs
         )

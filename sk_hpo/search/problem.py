@@ -106,7 +106,7 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, random_state: A
     classes = _classes(y) if counts_classes else None
     cv = check_cv(search.cv, y, classifier=classifier)
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    resource = _resource(search._resource_name, estimator, space, seed)
+    resource = _resource(search._resource_name, estimator, space, seed, search.accelerator)
     return Problem(
         estimator=estimator,
         X=X,
@@ -145,14 +145,18 @@ def _positions(rows: Any) -> Any:
     return np.flatnonzero(array) if array.dtype == bool else rows
 
 
-def _resource(name: str | None, estimator: Any, space: Space, seed: int) -> Resource:
+def _resource(
+    name: str | None, estimator: Any, space: Space, seed: int, accelerator: Any
+) -> Resource:
     """Return the resource, the same for every candidate; ValueError if there is none."""
     variants = [estimator]
     if name is not None and isinstance(estimator, Pipeline):
         last = estimator.steps[-1][0]
         choices = [value for value in space.objects(last) if hasattr(value, "fit")]
         variants = [clone(estimator).set_params(**{last: v}) for v in choices] or variants
-    resources = [resource_for(name, variant, seed=seed) for variant in variants]
+    resources = [
+        resource_for(name, variant, seed=seed, accelerator=accelerator) for variant in variants
+    ]
     if len({resource.kind for resource in resources}) > 1:
         raise ValueError(
             f"The candidates for the step {last!r} do not all train by {name!r} in the same"

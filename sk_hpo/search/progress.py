@@ -6,10 +6,9 @@ The tree is built in the driver before a fold is sent away, since a worker gets 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sk_hpo.rungs import Rung
+from sk_hpo.search.plan import Plan
 from sk_hpo.trial import Job, Outcome
 
 __all__ = ["CallbackProgress", "listens"]
@@ -31,21 +30,22 @@ class CallbackProgress:
         Passed to the hooks.
     root : CallbackContext
         The search's ``fit`` task.
-    rungs : sequence of Rung
-        What is planned.
-    n_splits : int
-        Folds per candidate.
+    plan : Plan
+        What is planned. If it is not exact, the numbers of leaves are not announced, and
+        rungs end with the search.
     """
 
-    def __init__(self, search: Any, root: Any, rungs: Sequence[Rung], n_splits: int) -> None:
+    def __init__(self, search: Any, root: Any, plan: Plan) -> None:
         self._search = search
-        self._flat = len(rungs) == 1
-        self._left = {(r.bracket, r.rung): r.n_trials for r in rungs}
+        self._exact = plan.exact
+        self._n_splits = plan.n_splits
+        self._flat = len(plan.rungs) == 1
+        self._left = {(r.bracket, r.rung): plan.n_fits_of(r) for r in plan.rungs}
         self._n_leaves = dict.fromkeys(self._left, 0)
-        sizes = [rung.n_trials * n_splits for rung in rungs]
+        sizes = [n if plan.exact else None for n in self._left.values()]
         self._top = root.subcontext(
             task_name="search",
-            max_subtasks=sizes[0] if self._flat else len(rungs),
+            max_subtasks=sizes[0] if self._flat else len(sizes),
             sequential_subtasks=not self._flat,
         )
         self._top.call_on_fit_task_begin(estimator=search)
@@ -76,8 +76,8 @@ class CallbackProgress:
     def told(self, job: Job, outcome: Outcome) -> None:
         """End the rung of `job` if this was its last candidate."""
         key = (job.bracket, job.rung)
-        self._left[key] -= 1
-        if not self._left[key]:
+        self._left[key] -= self._n_splits if job.folds is None else len(job.folds)
+        if self._exact and not self._left[key]:
             self._end(key)
 
     def close(self) -> None:

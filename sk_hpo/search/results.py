@@ -11,15 +11,19 @@ import numpy as np
 from scipy.stats import rankdata
 
 from sk_hpo import _sklearn
+from sk_hpo.rungs import Rung
 from sk_hpo.trial import Config, Outcome, Trial
 
 __all__ = [
     "Row",
+    "accelerator_report",
     "best_rows",
     "candidates",
     "check_any_succeeded",
     "explanations",
+    "leave_out_what_was_not_run",
     "more_results",
+    "n_folds",
     "rank",
     "records",
     "rows",
@@ -37,18 +41,31 @@ class Row:
     outcome: Outcome
 
 
-def rows(trials: Sequence[Trial]) -> list[Row]:
-    """Return a row per outcome, ordered by bracket, rung and trial."""
-    found = [
-        Row(trial, rung, resource, outcome)
-        for trial in trials
-        for rung, (resource, outcome) in enumerate(sorted(trial.outcomes.items()))
-    ]
+def rows(trials: Sequence[Trial], rungs: Sequence[Rung]) -> list[Row]:
+    """Return a row per trial and rung, ordered by bracket, rung and trial.
+
+    Of what is known of a trial between two rungs of its bracket, only the last is a row:
+    the trial was stopped there.
+    """
+    ladders: dict[int, list[int]] = {}
+    for rung in rungs:
+        ladders.setdefault(rung.bracket, []).append(rung.resource)
+    found = []
+    for trial in trials:
+        ladder = ladders[trial.bracket]
+        found += [
+            Row(trial, sum(below < resource for below in ladder), resource, outcome)
+            for resource, outcome in trial.outcomes.items()
+            if resource in ladder or resource == trial.resource
+        ]
     return sorted(found, key=lambda row: (row.trial.bracket, row.rung, row.trial.id))
 
 
 def records(table: Sequence[Row], error_score: Any) -> list[dict[str, Any]]:
     """Return what ``BaseSearchCV._format_results`` formats: a dict per row and fold.
+
+    A fold that was not run is represented by one of the row that was, until
+    `leave_out_what_was_not_run`.
 
     Raises
     ------
@@ -70,6 +87,7 @@ def records(table: Sequence[Row], error_score: Any) -> list[dict[str, Any]]:
         }
         for row in table
         for fold in row.outcome.folds
+        if fold is not None
     ]
     if not out:
         raise ValueError(
@@ -79,7 +97,55 @@ def records(table: Sequence[Row], error_score: Any) -> list[dict[str, Any]]:
     common = sorted(out, key=lambda record: -count[record["fit_error"]])
     _sklearn.warn_or_raise_about_fit_failures(common, error_score)
     _sklearn.insert_error_scores(out, error_score)
-    return out
+    begun = iter(out)
+    filled = []
+    for row in table:
+        ran = [None if fold is None else next(begun) for fold in row.outcome.folds]
+        stand_in = next(record for record in ran if record is not None)
+        filled += [stand_in if record is None else record for record in ran]
+    return filled
+
+
+def n_folds(table: Sequence[Row]) -> Any:
+    """Return how many folds were run of each row, as an array (n_rows,)."""
+    return np.array([_ran(row).sum() for row in table])
+
+
+def leave_out_what_was_not_run(
+    results: dict[str, Any], table: Sequence[Row], out: Sequence[dict[str, Any]]
+) -> None:
+    """Make scores of folds that were not run NaN, and means those of the others; in place.
+
+    Parameters
+    ----------
+    results : dict
+        What ``_format_results`` made of `out`.
+    table : sequence of Row
+        Its rows.
+    out : sequence of dict
+        What `records` returned.
+    """
+    for i, row in enumerate(table):
+        ran = _ran(row)
+        if ran.all():
+            continue
+        own = out[i * len(ran) : (i + 1) * len(ran)]
+        for name in [name for name in results if name.startswith("mean_")]:
+            column = name.removeprefix("mean_")
+            splits = [f"split{fold}_{column}" for fold in range(len(ran))]
+            if splits[0] in results:
+                values = np.array([results[split][i] for split in splits])[ran]
+                for split in np.array(splits)[~ran]:
+                    results[split][i] = np.nan
+            else:
+                values = np.array([record[column] for record in own])[ran]
+            results[name][i] = values.mean()
+            results[f"std_{column}"][i] = values.std()
+
+
+def _ran(row: Row) -> Any:
+    """Return which folds were run, as an array of bool."""
+    return np.array([fold is not None for fold in row.outcome.folds])
 
 
 def more_results(table: Sequence[Row]) -> dict[str, list[int]]:
@@ -90,6 +156,21 @@ def more_results(table: Sequence[Row]) -> dict[str, list[int]]:
         "iter": [row.rung for row in table],
         "n_resources": [row.resource for row in table],
     }
+
+
+def accelerator_report(table: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return how models were trained: a dict for each path and reason, the commonest first."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in table:
+        for fold in row.outcome.folds:
+            if fold is None or not fold.path:
+                continue
+            new = {"path": fold.path, "reason": fold.reason, "n_fits": 0, "trials": []}
+            entry = found.setdefault((fold.path, fold.reason), new)
+            entry["n_fits"] += 1
+            if row.trial.id not in entry["trials"]:
+                entry["trials"].append(row.trial.id)
+    return sorted(found.values(), key=lambda entry: -entry["n_fits"])
 
 
 def explanations(table: Sequence[Row]) -> dict[str, Any]:
@@ -116,6 +197,9 @@ def candidates(
 def rank(results: dict[str, Any], failed: Any = False) -> None:
     """Rank rows that failed, or whose mean is not finite, last; in place.
 
+    Where rows have different numbers of folds (``n_folds``), those with more come first:
+    means are compared only over the same folds.
+
     Parameters
     ----------
     results : dict
@@ -127,8 +211,10 @@ def rank(results: dict[str, Any], failed: Any = False) -> None:
     for name in [name for name in results if name.startswith("rank_test_")]:
         mean = results[name.replace("rank_", "mean_", 1)]
         usable = np.isfinite(mean) & ~np.asarray(failed)
-        ranks = rankdata(-np.where(usable, mean, -np.inf), method="min")
-        results[name] = ranks.astype(np.int32)
+        keys = np.column_stack([np.where(usable, results.get("n_folds", 0), -1), mean])
+        keys[~usable, 1] = 0.0
+        _, place = np.unique(-keys, axis=0, return_inverse=True)
+        results[name] = rankdata(place.ravel(), method="min").astype(np.int32)
 
 
 def check_any_succeeded(table: Sequence[Row], results: dict[str, Any], metric: str) -> None:
@@ -151,19 +237,22 @@ def check_any_succeeded(table: Sequence[Row], results: dict[str, Any], metric: s
 def best_rows(results: dict[str, Any], metric: str, failed: Any = False) -> Any:
     """Return the positions that a best candidate may have.
 
-    These are the rows at the highest resource that was reached with a finite score by a
-    candidate that had not `failed` (a mask, for a number may be its ``error_score``); all
-    rows for a search without resources.
+    These are the rows at the highest resource, and there with the most folds, that was
+    reached with a finite score by a candidate that had not `failed` (a mask, for a number
+    may be its ``error_score``); all rows for a search that has neither.
     """
-    if "n_resources" not in results:
-        return np.arange(len(results["params"]))
-    resources = results["n_resources"]
+    n = len(results["params"])
+    levels = [results[name] for name in ("n_resources", "n_folds") if name in results]
+    if not levels:
+        return np.arange(n)
     mean = results.get(f"mean_test_{metric}")
-    usable = np.ones(len(resources), bool) if mean is None else np.isfinite(mean)
+    usable = np.ones(n, bool) if mean is None else np.isfinite(mean)
     usable &= ~np.asarray(failed)
     if not usable.any():
         usable[:] = True
-    return np.flatnonzero(usable & (resources == resources[usable].max()))
+    for level in levels:
+        usable &= level == level[usable].max()
+    return np.flatnonzero(usable)
 
 
 def take(results: dict[str, Any], positions: Any) -> dict[str, Any]:

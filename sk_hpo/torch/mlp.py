@@ -10,7 +10,6 @@ import torch
 from scipy.stats import uniform
 from torch import nn
 
-from sk_hpo.space.distribution import lograndint
 from sk_hpo.torch.conditions import prefixed
 
 __all__ = ["MLP", "mlp_space"]
@@ -167,8 +166,9 @@ def mlp_space(
     -------
     space : dict
         For ``param_distributions``, together with others by ``{**space, **other}``: 1 to
-        `max_layers` layers, log-uniform 16 to `max_units` units, activation "relu",
-        "gelu", "silu" or "tanh", dropout 0 to 0.5, and layer normalisation or none.
+        `max_layers` layers, powers of two from 16 to `max_units` units (so that candidates
+        of one architecture meet, and train together), activation "relu", "gelu", "silu" or
+        "tanh", dropout 0 to 0.5, and layer normalisation or none.
 
     Examples
     --------
@@ -176,12 +176,12 @@ def mlp_space(
     >>> net = NeuralNetClassifier(MLP, criterion=nn.CrossEntropyLoss)
     >>> space = mlp_space(n_features=64, n_outputs=10)
     >>> space["module__hidden_units"]
-    lograndint(16, 257)
+    [16, 32, 64, 128, 256]
     """
     space = {
         "n_features": [n_features],
         "n_outputs": [n_outputs],
-        "hidden_units": lograndint(16, max_units + 1),
+        "hidden_units": [16 << k for k in range((max_units // 16).bit_length())],
         "n_layers": list(range(1, max_layers + 1)),
         "activation": ["relu", "gelu", "silu", "tanh"],
         "dropout": uniform(0.0, 0.5),

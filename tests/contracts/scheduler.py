@@ -100,9 +100,21 @@ def drive(scheduler: Scheduler, workers: int, seed: int, score: Score = tied_sco
             run.events.append(("ask", answer.trial))
             heapq.heappush(busy, (clock + rng.random(), len(run.asked), answer))
         clock, _, job = heapq.heappop(busy)
-        for trial in scheduler.tell(job, Outcome(score(job))):
+        for trial in scheduler.tell(job, outcome_of(job, score)):
             run.retired.append(trial)
             run.events.append(("retire", trial))
+
+
+def outcome_of(job: Job, score: Score) -> Outcome:
+    """Return the outcome of a job; its folds, if it is of some, all have the same."""
+    if job.folds is None:
+        return Outcome(score(job))
+    scores = [math.nan] * (max(job.folds) + 1)
+    for fold in job.folds:
+        scores[fold] = score(replace(job, folds=(fold,)))
+    return Outcome(
+        sum(scores[fold] for fold in job.folds) / len(job.folds), scores=tuple(scores)
+    )
 
 
 def rungs_of(jobs: Sequence[Job]) -> list[Rung]:
@@ -121,15 +133,7 @@ many_workers = pytest.mark.parametrize("workers", [1, 3, 100])
 
 
 class SchedulerContract:
-    """What every scheduler must do.
-
-    Attributes
-    ----------
-    synchronous : bool
-        Whether the results are the same for every number of workers and order of arrival.
-    """
-
-    synchronous = True
+    """What every scheduler must do."""
 
     @abstractmethod
     def make(self) -> Scheduler:
@@ -185,13 +189,53 @@ class SchedulerContract:
         scheduler = self.make()
         while isinstance(job := scheduler.ask(), Job):
             fails = job.trial % 2 == 0
-            retired = scheduler.tell(job, Outcome(math.nan if fails else 0.5))
+            value = math.nan if fails else 0.5
+            retired = scheduler.tell(job, outcome_of(job, lambda job, value=value: value))
             assert job.trial in retired or (job.resumable and not fails)
+
+    @many_workers
+    def test_who_is_given_up_goes_no_further(self, workers: int) -> None:
+        scheduler = self.make()
+        if type(scheduler).drop is Scheduler.drop:
+            pytest.skip("knows no races")
+        rng = random.Random(workers)
+        busy: list[Job] = []
+        dropped: set[int] = set()
+        retired: list[int] = []
+        while True:
+            while len(busy) < workers and isinstance(answer := scheduler.ask(), Job):
+                assert answer.trial not in dropped
+                busy.append(answer)
+            if not busy:
+                break
+            job = busy.pop(rng.randrange(len(busy)))
+            outcome = outcome_of(job, tied_score)
+            if job.trial % 3 == 0:
+                dropped.add(job.trial)
+                gone = list(scheduler.drop(job, outcome, job.stop))
+                assert job.trial in gone
+                assert scheduler.trials[job.trial].outcomes[job.stop] == outcome
+                with pytest.raises(ValueError, match="not outstanding"):
+                    scheduler.drop(job, outcome, job.stop)
+            else:
+                gone = list(scheduler.tell(job, outcome))
+            retired += gone
+        assert scheduler.ask() is DONE
+        assert sorted(retired) == list(range(len(scheduler.trials)))
+
+    def test_the_outcome_of_a_part_is_in_the_history(self) -> None:
+        scheduler = self.make()
+        job = scheduler.ask()
+        assert isinstance(job, Job)
+        scheduler.note(replace(job, stop=10**6), Outcome(0.5))
+        assert scheduler.trials[job.trial].outcomes == {10**6: Outcome(0.5)}
+        scheduler.tell(job, outcome_of(job, tied_score))
+        assert scheduler.trials[job.trial].outcomes.keys() == {job.stop, 10**6}
 
     @every_kind_of_score
     @many_workers
     def test_workers_and_order_change_nothing(self, workers: int, score: Score) -> None:
-        if not self.synchronous:
+        if not self.make().synchronous:
             pytest.skip("asynchronous by design")
         alone = drive(self.make(), 1, 0, score)
         for seed in range(3):
@@ -211,8 +255,15 @@ class SchedulerContract:
         scheduler = self.make()
         plan = scheduler.plan()
         run = drive(scheduler, workers, seed=workers)
-        assert plan == rungs_of(run.asked)
         assert scheduler.plan() == plan
+        done = rungs_of(run.asked)
+        if scheduler.synchronous:
+            assert plan == done
+        else:
+            assert [replace(rung, n_trials=0) for rung in plan] == [
+                replace(rung, n_trials=0) for rung in done
+            ]
+            assert all(p.n_trials <= d.n_trials for p, d in zip(plan, done, strict=True))
 
     def test_the_plan_is_in_the_order_of_asking(self) -> None:
         scheduler = self.make()
@@ -230,8 +281,9 @@ class SchedulerContract:
         job = scheduler.ask()
         assert isinstance(job, Job)
         assert scheduler.trials[job.trial].pending
-        scheduler.tell(job, Outcome(0.25))
-        assert scheduler.trials[job.trial].outcomes == {job.stop: Outcome(0.25)}
+        scheduler.tell(job, outcome_of(job, lambda job: 0.25))
+        assert scheduler.trials[job.trial].outcomes.keys() == {job.stop}
+        assert scheduler.trials[job.trial].outcome.score == 0.25
 
     def test_an_unknown_job_is_an_error_and_changes_nothing(self) -> None:
         scheduler = self.make()
@@ -247,7 +299,7 @@ class SchedulerContract:
             with pytest.raises(ValueError, match="not outstanding"):
                 scheduler.tell(stranger, Outcome(1.0))
         assert scheduler.trials == before
-        scheduler.tell(job, Outcome(1.0))
+        scheduler.tell(job, outcome_of(job, lambda job: 1.0))
         with pytest.raises(ValueError, match="not outstanding"):
             scheduler.tell(job, Outcome(1.0))
 
@@ -255,5 +307,5 @@ class SchedulerContract:
         scheduler = self.make()
         job = scheduler.ask()
         assert isinstance(job, Job)
-        scheduler.tell(replace(job), Outcome(1.0))
+        scheduler.tell(replace(job), outcome_of(job, lambda job: 1.0))
         assert not scheduler.trials[job.trial].pending

@@ -11,13 +11,22 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV
 
-from sk_hpo import BayesSearchCV, HalvingHyperbandSearchCV, RandomSearchCV
+from sk_hpo import (
+    ASHASearchCV,
+    BayesSearchCV,
+    BOHBSearchCV,
+    HalvingHyperbandSearchCV,
+    RandomSearchCV,
+)
 
 FLAT = ["random", "sobol", "grid", "bayes"]
-HALVING = ["epochs", "samples", "max_iter"]
+HALVING = ["epochs", "samples", "max_iter", "asha", "bohb"]
 ALL = FLAT + HALVING
+BRACKETS = [kind for kind in HALVING if kind != "asha"]
+# Those whose own sampler has a model.
+LEARNING = ["bayes", "bohb"]
 # One of each class: for what cannot depend on the sampler or the resource.
-CLASSES = ["random", "bayes", "epochs"]
+CLASSES = ["random", "bayes", "epochs", "asha", "bohb"]
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "random": {"n_iter": 5},
@@ -27,6 +36,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "epochs": {"max_resources": 9, "brackets": 1},
     "samples": {"resource": "n_samples", "min_resources": 12},
     "max_iter": {"resource": "max_iter", "max_resources": 9, "brackets": 1},
+    "asha": {"max_resources": 9, "n_candidates": 5},
+    "bohb": {"max_resources": 9, "brackets": 1},
 }
 
 SPACE = {"alpha": [1e-5, 1e-4, 1e-3, 1e-2, 1e-1], "penalty": ["l1", "l2"]}
@@ -57,6 +68,8 @@ def make(kind: str, estimator: Any = None, space: Any = None, **params: Any) -> 
         "sobol": RandomSearchCV,
         "grid": RandomSearchCV,
         "bayes": BayesSearchCV,
+        "asha": ASHASearchCV,
+        "bohb": BOHBSearchCV,
     }.get(kind, HalvingHyperbandSearchCV)
     return cls(
         sgd() if estimator is None else estimator,

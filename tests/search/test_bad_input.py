@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import loguniform, randint
-from search.searches import ALL, FLAT, HALVING, Calls, EpochRecorder, Recorder, data, make
+from search.searches import (
+    ALL,
+    BRACKETS,
+    FLAT,
+    HALVING,
+    Calls,
+    EpochRecorder,
+    Recorder,
+    data,
+    make,
+)
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import KFold, LeaveOneGroupOut, ShuffleSplit, StratifiedKFold
 
@@ -190,12 +200,6 @@ OF_HALVING = {
     "max 0": ({"max_resources": 0}, ValueError, "max_resources"),
     "max of text": ({"max_resources": "much"}, BOTH, "max_resources"),
     "max a fraction": ({"max_resources": 9.5}, BOTH, "max_resources"),
-    "iterations 0": ({"hyperband_iterations": 0}, ValueError, "hyperband_iterations"),
-    "iterations a fraction": ({"hyperband_iterations": 1.5}, BOTH, "hyperband_iterations"),
-    "brackets 0": ({"brackets": 0}, ValueError, "brackets"),
-    "brackets too many": ({"brackets": 99}, ValueError, "brackets"),
-    "brackets of text": ({"brackets": "some"}, BOTH, "brackets"),
-    "brackets a list": ({"brackets": [1, 2]}, BOTH, "brackets"),
     "resource unknown": ({"resource": "nonsense"}, ValueError, "(?s)resource.*n_samples"),
     "resource misspelt": ({"resource": "epoch"}, ValueError, "(?s)epoch.*epochs"),
     "resource of a wrong type": ({"resource": 3}, BOTH, "resource"),
@@ -224,6 +228,43 @@ def test_halving_refuses(kind: str, case: str) -> None:
         options = {"min_resources": 0}
     calls = Calls()
     refuses(build(kind, calls, **options), calls, error, match)
+
+
+OF_BRACKETS = {
+    "iterations 0": ({"hyperband_iterations": 0}, ValueError, "hyperband_iterations"),
+    "iterations a fraction": ({"hyperband_iterations": 1.5}, BOTH, "hyperband_iterations"),
+    "brackets 0": ({"brackets": 0}, ValueError, "brackets"),
+    "brackets too many": ({"brackets": 99}, ValueError, "brackets"),
+    "brackets of text": ({"brackets": "some"}, BOTH, "brackets"),
+    "brackets a list": ({"brackets": [1, 2]}, BOTH, "brackets"),
+}
+
+
+@pytest.mark.parametrize("case", OF_BRACKETS)
+@pytest.mark.parametrize("kind", BRACKETS)
+def test_searches_with_brackets_refuse(kind: str, case: str) -> None:
+    options, error, match = OF_BRACKETS[case]
+    calls = Calls()
+    refuses(build(kind, calls, **options), calls, error, match)
+
+
+OF_ASHA = {
+    "n_candidates 0": ({"n_candidates": 0}, ValueError, "n_candidates"),
+    "n_candidates a fraction": ({"n_candidates": 2.5}, BOTH, "n_candidates"),
+    "n_candidates of text": ({"n_candidates": "many"}, BOTH, "n_candidates"),
+    "more points than candidates": (
+        {"n_candidates": 1, "points_to_evaluate": [{"x": 1.0}, {"x": 2.0}]},
+        ValueError,
+        "points_to_evaluate has 2 different points",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OF_ASHA)
+def test_asha_refuses(case: str) -> None:
+    options, error, match = OF_ASHA[case]
+    calls = Calls()
+    refuses(build("asha", calls, **options), calls, error, match)
 
 
 def test_no_epochs() -> None:
@@ -329,10 +370,13 @@ def test_a_grid_is_run_whole_whatever_n_iter_says() -> None:
 
 @pytest.mark.parametrize("kind", HALVING)
 def test_a_halving_of_a_small_space_never_repeats_itself(kind: str) -> None:
-    search = build(kind, Calls(), space={"x": [1.0, 2.0]}, brackets="all", factor=3)
+    brackets = {"brackets": "all"} if kind in BRACKETS else {}
+    search = build(kind, Calls(), space={"x": [1.0, 2.0]}, factor=3, **brackets)
     plan = search.plan(X, y)
     results = search.fit(X, y).cv_results_
     assert plan.n_fits == len(results["params"]) * search.n_splits_
+    assert plan.n_candidates == 2
+    assert "only 2 configurations" in str(plan)
     lowest = [
         (r, p["x"]) for r, p in zip(results["n_resources"], results["params"], strict=True)
     ]
@@ -368,7 +412,7 @@ def test_hardly_any_rows(kind: str) -> None:
 @pytest.mark.parametrize("kind", HALVING)
 def test_a_ladder_of_one_rung(kind: str) -> None:
     options = {"min_resources": 40} if kind == "samples" else {"max_resources": 1}
-    search = build(kind, Calls(), brackets="all", **options).fit(X, y)
+    search = build(kind, Calls(), **options).fit(X, y)
     assert len(set(search.cv_results_["n_resources"])) == 1
 
 

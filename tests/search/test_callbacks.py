@@ -10,7 +10,18 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from search.searches import ALL, CLASSES, FLAT, HALVING, WIDE, Calls, EpochRecorder, data, make
+from search.searches import (
+    ALL,
+    BRACKETS,
+    CLASSES,
+    FLAT,
+    HALVING,
+    WIDE,
+    Calls,
+    EpochRecorder,
+    data,
+    make,
+)
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.callback.tests._utils import (
     FailingCallback,
@@ -41,7 +52,7 @@ def searched(kind: str, **options: Any) -> Any:
 @pytest.mark.parametrize("kind", ALL)
 def test_every_task_begins_and_ends_once(kind: str, refit: bool) -> None:
     callback = RecordingCallback()
-    brackets = {"brackets": "all"} if kind in HALVING else {}
+    brackets = {"brackets": "all"} if kind in BRACKETS else {}
     search = searched(kind, refit=refit, **brackets).set_callbacks(callback).fit(X, y)
     evaluations = len(search.cv_results_["params"]) * search.n_splits_
     rungs = len(search.n_resources_) if kind in HALVING else 0
@@ -58,10 +69,43 @@ def test_every_task_begins_and_ends_once(kind: str, refit: bool) -> None:
     assert names["halving-iteration"] == rungs
     assert names["refit-with-best-params"] == refit
     assert all(r["estimator"] is search for r in callback.record)
-    # as many leaves as every rung has announced
-    if kind in HALVING:
-        sizes = [c.max_subtasks for c in begun if c.task_name == "halving-iteration"]
+    # as many leaves as every rung has announced, where that is known
+    sizes = [c.max_subtasks for c in begun if c.task_name == "halving-iteration"]
+    if kind in BRACKETS:
         assert sorted(sizes) == sorted(n * search.n_splits_ for n in search.n_candidates_)
+    elif kind == "asha":
+        assert sizes == [None] * rungs
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "sizes"),
+    [
+        ("random", {"fold_racing": True, "n_iter": 9}, []),
+        ("epochs", {"fold_racing": True}, [None] * 3),
+        ("epochs", {"stop_hopeless": True}, [None] * 3),
+        # 3 candidates on a fold, one of them on two more
+        ("epochs", {"resource": "folds", "max_resources": "auto"}, [3, 2]),
+        ("asha", {"resource": "folds", "max_resources": "auto"}, [None] * 2),
+    ],
+)
+def test_leaves_are_the_folds_that_were_run(
+    kind: str, options: dict[str, Any], sizes: list[int | None]
+) -> None:
+    callback = RecordingCallback()
+    search = searched(kind, **options).set_callbacks(callback).fit(X, y)
+    counted = hooks(callback)
+    assert counted["on_fit_task_begin"] == counted["on_fit_task_end"]
+    begun = [r["context"] for r in callback.record if r["name"] == "on_fit_task_begin"]
+    leaves = [c for c in begun if c.task_name == "candidate-split-evaluation"]
+    ran = sum(
+        fold is not None
+        for trial in search.history_
+        for outcome in trial.outcomes.values()
+        for fold in outcome.folds
+    )
+    assert len(leaves) == (search.resource_spent_ if "resource" in options else ran)
+    rungs = [c.max_subtasks for c in begun if c.task_name == "halving-iteration"]
+    assert rungs == sizes
 
 
 @pytest.mark.parametrize("kind", CLASSES)

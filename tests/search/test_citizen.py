@@ -127,7 +127,7 @@ def test_fitted_attributes_come_from_the_best_estimator(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_methods_are_those_of_the_estimator(kind: str) -> None:
-    search = make(kind, sgd(loss="log_loss"))
+    search = make(kind, sgd(loss="log_loss"), {"alpha": loguniform(0.1, 1)})
     for method in ("predict", "decision_function", "predict_proba", "predict_log_proba"):
         assert hasattr(search, method)
         with pytest.raises(NotFittedError):

@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import loguniform, randint, uniform
-from search.searches import ALL, FLAT, HALVING, SPACE, WIDE, data, exhaustive, make, sgd
+from search.searches import (
+    ALL,
+    BRACKETS,
+    FLAT,
+    HALVING,
+    LEARNING,
+    SPACE,
+    WIDE,
+    data,
+    exhaustive,
+    make,
+    sgd,
+)
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score, make_scorer
@@ -49,7 +61,8 @@ def test_keys_and_types_are_scikit_learns(kind: str, options: dict[str, Any]) ->
     # as in scikit-learn's halving, a resource that is a parameter is one in the results
     extra = set(ours) - set(theirs) - {"param_max_iter"}
     assert set(theirs) <= set(ours)
-    assert extra == (RUNGS if kind in HALVING else REASONS if kind == "bayes" else set())
+    rungs = RUNGS if kind in HALVING else set()
+    assert extra == rungs | (REASONS if kind in LEARNING else set())
     for key in theirs:
         assert type(ours[key]) is type(theirs[key]), key
         if key != "params":
@@ -250,8 +263,8 @@ def test_a_callable_refit_chooses_among_the_highest_resource(kind: str) -> None:
         seen.append(results)
         return int(np.argmin(results["mean_test_score"]))
 
-    brackets = {} if kind == "samples" else {"brackets": "all"}
-    search = make(kind, space=WIDE, refit=worst, **brackets).fit(X, y)
+    more = {"samples": {}, "asha": {"n_candidates": 27}}.get(kind, {"brackets": "all"})
+    search = make(kind, space=WIDE, refit=worst, **more).fit(X, y)
     results = search.cv_results_
     top = np.flatnonzero(results["n_resources"] == results["n_resources"].max())
     assert len(top) > 1
@@ -283,7 +296,7 @@ def test_ranks_of_a_halving_put_every_score_in_order(kind: str) -> None:
         assert (np.diff(scores[rows][order]) <= 0).all()
 
 
-@pytest.mark.parametrize("kind", HALVING)
+@pytest.mark.parametrize("kind", BRACKETS)
 def test_trial_bracket_and_iter_tell_the_story(kind: str) -> None:
     search = make(kind, space=WIDE, hyperband_iterations=2, brackets="all").fit(X, y)
     results = search.cv_results_

@@ -1,4 +1,4 @@
-"""scikit-learn's checks of every estimator, on the three searches."""
+"""scikit-learn's checks of every estimator, on every search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sk_hpo import BayesSearchCV, HalvingHyperbandSearchCV, RandomSearchCV
+from sk_hpo import (
+    ASHASearchCV,
+    BayesSearchCV,
+    BOHBSearchCV,
+    HalvingHyperbandSearchCV,
+    RandomSearchCV,
+)
 
 ONCE: dict[str, Any] = {"cv": 2, "error_score": "raise", "random_state": 0}
 FLAT = {**ONCE, "n_iter": 2}
@@ -33,6 +39,12 @@ def instances() -> list[Any]:
             {"alpha": [1e-4, 1e-2]},
             resource="max_iter",
             **RUNGS,
+        ),
+        ASHASearchCV(
+            LogisticRegression(), {"C": [0.1, 1.0]}, resource="folds", n_candidates=2, **ONCE
+        ),
+        BOHBSearchCV(
+            SGDClassifier(random_state=0), {"alpha": [1e-4, 1e-2]}, fold_racing=True, **RUNGS
         ),
     ]
 

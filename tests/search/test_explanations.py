@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from contracts.nearest import NearestSampler
 from scipy.stats import loguniform, uniform
-from search.searches import ALL, FLAT, HALVING, WIDE, data, make
+from search.searches import ALL, FLAT, HALVING, LEARNING, WIDE, data, make
 from sklearn.base import clone
 
 from sk_hpo import when
@@ -40,7 +40,7 @@ def test_columns_are_plain_arrays_one_row_each(kind: str) -> None:
 
 
 @pytest.mark.parametrize("points", [None, POINTS])
-@pytest.mark.parametrize("kind", ["random", "sobol", "grid", *HALVING])
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind not in LEARNING])
 def test_searches_without_a_model_have_scikit_learns_columns(kind: str, points: Any) -> None:
     search = make(kind, points_to_evaluate=points).fit(X, y)
     assert not set(COLUMNS) & set(search.cv_results_)

@@ -30,8 +30,10 @@ def names(folder):
     return {p.name for p in folder.iterdir() if not p.name.startswith("torchinductor")}
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_losers_files_go_at_once_and_the_folder_in_the_end(monkeypatch, temporary, n_jobs):
+@pytest.mark.parametrize(("n_jobs", "accelerator"), [(1, "off"), (1, "auto"), (2, "auto")])
+def test_a_losers_files_go_at_once_and_the_folder_in_the_end(
+    monkeypatch, temporary, n_jobs, accelerator
+):
     paused, retired, seen = set(), set(), []
 
     class Watched(CrossValidation):
@@ -51,10 +53,10 @@ def test_a_losers_files_go_at_once_and_the_folder_in_the_end(monkeypatch, tempor
             seen.append(len(there))
 
     monkeypatch.setattr("sk_hpo.search.base.CrossValidation", Watched)
-    search = hyperband(net(), n_jobs=n_jobs).fit(X, y)
+    search = hyperband(net(), n_jobs=n_jobs, accelerator=accelerator).fit(X, y)
     assert retired == {trial.id for trial in search.history_}
     assert seen[-1] == 0
-    if n_jobs == 1:
+    if accelerator == "off":
         assert max(seen) == 2 * 8  # two folds each, before the ninth completes the lowest rung
     assert names(temporary) == set()
 
@@ -105,17 +107,23 @@ SEARCHES = {
 
 @pytest.mark.parametrize("kind", SEARCHES)
 @pytest.mark.parametrize("piped", [False, True])
-def test_ctrl_c_during_the_training_of_a_net_ends_the_search(temporary, log, kind, piped):
+@pytest.mark.parametrize("accelerator", ["off", "auto"])
+def test_ctrl_c_during_the_training_of_a_net_ends_the_search(
+    temporary, log, kind, piped, accelerator
+):
     estimator, space = acting(press, log=log), LR
     if piped:
         estimator = make_pipeline(StandardScaler(), estimator)
         space = {"neuralnetclassifier__lr": LR["lr"]}
     handler = signal.getsignal(signal.SIGINT)
-    search = SEARCHES[kind](estimator, space)
+    search = SEARCHES[kind](estimator, space).set_params(accelerator=accelerator)
     with pytest.raises(KeyboardInterrupt) as error:
         search.fit(X, y)
     n_trained = len(read(log))
-    assert n_trained == {"hyperband": 18, "random": 1, "bayes": 1}[kind]
+    if accelerator == "off":
+        assert n_trained == {"hyperband": 18, "random": 1, "bayes": 1}[kind]
+    else:  # the first epoch of all that train together, and none of the second
+        assert n_trained == {"hyperband": 34, "random": 6, "bayes": 2}[kind]
     assert not hasattr(search, "cv_results_")
     assert signal.getsignal(signal.SIGINT) is handler
     del error

@@ -11,6 +11,7 @@ from contracts.nearest import NearestSampler
 from scipy.stats import loguniform, randint, uniform
 from search.searches import (
     ALL,
+    BRACKETS,
     FLAT,
     HALVING,
     SPACE,
@@ -152,11 +153,11 @@ def test_points_fill_brackets_in_order() -> None:
     assert search.n_candidates_ == [9, 3, 1, 5, 1, 3]
 
 
-@pytest.mark.parametrize("kind", ["random", "bayes", "epochs", "samples"])
+@pytest.mark.parametrize("kind", ["random", "bayes", "epochs", "samples", "asha"])
 def test_more_points_than_candidates_are_an_error(kind: str) -> None:
     calls = Calls()
     space = {"x": uniform(0, 1)}
-    options = {"brackets": 1} if kind in HALVING else {}
+    options = {"brackets": 1} if kind in BRACKETS else {}
     search = build(kind, space, EpochRecorder(calls), points_to_evaluate=None, **options)
     n = search.plan(X, y).n_candidates
     search.points_to_evaluate = [{"x": i / 100} for i in range(n + 1)]

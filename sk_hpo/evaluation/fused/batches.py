@@ -1,0 +1,205 @@
+"""The batches of K data loaders, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
+
+from sk_hpo.evaluation.fused.rows import Rows
+from sk_hpo.evaluation.tensor_loader import Tensors, order, take, tensors_of
+
+__all__ = ["Batch", "Feed", "first_leaf", "kind_of", "mapped"]
+
+_WINDOW = 4 << 20  # bytes that are gathered at a time: what a cache holds
+
+
+def mapped(function: Callable[[Any], Any], data: Any) -> Any:
+    """Return `function` of a tensor, or of each in a dict or list of them."""
+    return function(data) if isinstance(data, torch.Tensor) else tree_map(function, data)
+
+
+def first_leaf(data: Any) -> Any:
+    """Return a tensor, or the first in a dict or list of them."""
+    return data if isinstance(data, torch.Tensor) else tree_leaves(data)[0]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of each of some models.
+
+    Parameters
+    ----------
+    at : slice or LongTensor
+        Which models: all, or those that have a batch of this size here.
+    models : sequence of int
+        The same as numbers.
+    X, y : tensor of shape (n_models, n_rows, ...), or dict or list of them
+        `X` as `Rows`.
+    """
+
+    at: slice | torch.Tensor
+    models: Sequence[int]
+    X: Any
+    y: Any
+
+    def of(self, i: int) -> tuple[Any, Any]:
+        """Return (X, y) of the i-th model in `models`."""
+        X = mapped(lambda x: x.as_subclass(torch.Tensor)[i], self.X)
+        return X, mapped(lambda x: x[i], self.y)
+
+    def only(self, models: Sequence[int]) -> Batch:
+        """Return the batches of those of its models that are in `models`."""
+        if all(k in models for k in self.models):
+            return self
+        chosen = [i for i, k in enumerate(self.models) if k in models]
+        X = mapped(lambda x: x.as_subclass(torch.Tensor)[chosen], self.X)
+        y = mapped(lambda x: x[chosen], self.y)
+        kept = [self.models[i] for i in chosen]
+        return Batch(torch.tensor(kept), kept, _as_rows(X), y)
+
+
+class Feed:
+    """Goes through the data of K models, a batch of each at a time.
+
+    Parameters
+    ----------
+    loaders : sequence of DataLoader
+        One per model, of the same batch size, over datasets that `tensors_of` knows.
+    device : str or torch.device
+        Where the batches are wanted.
+    """
+
+    def __init__(self, loaders: Sequence[Any], device: Any) -> None:
+        self._loaders = list(loaders)
+        self._data = [_known(loader.dataset) for loader in loaders]
+        self._size = loaders[0].batch_sampler.batch_size
+        self._device = device
+
+    @property
+    def n_batches(self) -> list[int]:
+        """Batches of each model per epoch."""
+        return [len(loader) for loader in self._loaders]
+
+    def sizes(self) -> list[int]:
+        """Return the sizes that batches have, the usual one first."""
+        found = {self._size: None}
+        for loader in self._loaders:
+            rest = len(loader.dataset) % self._size
+            if rest and not loader.batch_sampler.drop_last:
+                found[rest] = None
+        return list(found)
+
+    def first(self, k: int, n_rows: int) -> tuple[Any, Any]:
+        """Return the first rows of model k, without drawing anything."""
+        rows = self._rows(k, torch.arange(min(n_rows, len(self._data[k]))))
+        return tuple(self._take(k, part, rows) for part in (0, 1))
+
+    def targets_are_classes(self, n_classes: int, ignored: int | None) -> bool:
+        """Whether all targets are in [0, n_classes), and none is `ignored`."""
+        targets = [leaf for data in self._data for leaf in tree_leaves(data.parts[1])]
+        distinct = {id(leaf): leaf for leaf in targets}.values()
+        return not any(
+            bool(((leaf < 0) | (leaf >= n_classes) | (leaf == ignored)).any())
+            for leaf in distinct
+        )
+
+    def epoch(self, generators: Sequence[torch.Generator]) -> Iterator[list[Batch]]:
+        """Yield what is trained between two steps of the optimizers.
+
+        Parameters
+        ----------
+        generators : sequence of torch.Generator
+            One per model; an epoch draws from it what `DataLoader` draws.
+        """
+        rows = [
+            self._rows(k, order(loader, generator))
+            for k, (loader, generator) in enumerate(zip(self._loaders, generators, strict=True))
+        ]
+        full = min(map(len, rows)) // self._size
+        for start, stop in self._windows(full):
+            window = [r[start * self._size : stop * self._size] for r in rows]
+            X, y = (self._gathered(part, window) for part in (0, 1))
+            for i in range(stop - start):
+                yield [self._all(X, y, i)]
+        for b in range(full, max(self.n_batches)):
+            yield list(self._by_size([r[b * self._size : (b + 1) * self._size] for r in rows]))
+
+    def _windows(self, n: int) -> Iterator[tuple[int, int]]:
+        """Yield (start, stop) in batches."""
+        leaves = tree_leaves([data.parts[:2] for data in self._data])
+        row = sum(x[:1].numel() * x.element_size() for x in leaves)
+        step = max(1, _WINDOW // max(1, row * self._size))
+        for start in range(0, n, step):
+            yield start, min(start + step, n)
+
+    def _all(self, X: Any, y: Any, i: int) -> Batch:
+        rows = slice(i * self._size, (i + 1) * self._size)
+        return Batch(
+            slice(None),
+            range(len(self._data)),
+            _as_rows(mapped(lambda x: x[:, rows], X)),
+            mapped(lambda x: x[:, rows], y),
+        )
+
+    def _by_size(self, rows: list[torch.Tensor]) -> Iterator[Batch]:
+        for size in sorted({len(r) for r in rows} - {0}, reverse=True):
+            models = [k for k, r in enumerate(rows) if len(r) == size]
+            alone = len(models) == len(rows)
+            of_these = [rows[k] for k in models]
+            X, y = (self._gathered(part, of_these, models) for part in (0, 1))
+            at = slice(None) if alone else torch.tensor(models, device=self._device)
+            yield Batch(at, models, _as_rows(X), y)
+
+    def _rows(self, k: int, positions: Any) -> torch.Tensor:
+        chosen = self._data[k].rows
+        return positions if chosen is None else chosen[positions]
+
+    def _take(self, k: int, part: int, rows: torch.Tensor) -> Any:
+        taken = take(self._data[k].parts[part], rows)
+        return mapped(lambda x: x.to(self._device), taken)
+
+    def _gathered(
+        self, part: int, rows: Sequence[torch.Tensor], models: Sequence[int] | None = None
+    ) -> Any:
+        """Return rows of several models, stacked."""
+        parts = [self._data[k].parts[part] for k in (models or range(len(self._data)))]
+        columns = [tree_flatten(p)[0] for p in parts]
+        _, structure = tree_flatten(parts[0])
+        stacked = []
+        for leaves in zip(*columns, strict=True):
+            n, first = len(rows[0]), leaves[0]
+            out = first.new_empty((len(leaves), n, *first.shape[1:]))
+            for k, (leaf, r) in enumerate(zip(leaves, rows, strict=True)):
+                torch.index_select(leaf, 0, r.to(leaf.device), out=out[k])
+            stacked.append(out.to(self._device))
+        return structure.unflatten(stacked)
+
+
+def kind_of(loader: Any) -> tuple[Any, ...] | None:
+    """Return what loaders of one `Feed` have in common; None if none can be made of it."""
+    data = tensors_of(loader.dataset)
+    sampler = loader.batch_sampler
+    if data is None or len(data.parts) != 2 or sampler is None or loader.generator is not None:
+        return None
+    # Asking for the order costs nothing but draws; the state of this generator is nobody's.
+    if loader.collate_fn is not torch.utils.data.default_collate or loader.num_workers:
+        return None
+    if order(loader, torch.Generator()) is None:
+        return None
+    leaves, structure = tree_flatten(data.parts)
+    shapes = tuple((x.dtype, x.shape[1:]) for x in leaves)
+    return sampler.batch_size, sampler.drop_last, str(structure), shapes
+
+
+def _known(dataset: Any) -> Tensors:
+    data = tensors_of(dataset)
+    assert data is not None
+    return data
+
+
+def _as_rows(X: Any) -> Any:
+    return mapped(lambda x: x.as_subclass(Rows), X)

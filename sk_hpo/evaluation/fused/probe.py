@@ -1,0 +1,204 @@
+"""Try one batch both ways: together must give what alone gives, bit for bit.
+
+Kernels for batches of matrices may round differently from those for one, a ``forward`` may
+keep count in an attribute, or do what `Rows` cannot do for it. One step of copies of two
+models, for each size of batch, shows.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_map
+
+from sk_hpo.evaluation.fused.batches import Batch, Feed
+from sk_hpo.evaluation.fused.guard import structure
+from sk_hpo.evaluation.fused.losses import criterion_for
+from sk_hpo.evaluation.fused.rows import Rows, drawing_from, plain
+from sk_hpo.evaluation.fused.stack import Stack
+from sk_hpo.evaluation.rng import get_state, kept
+
+__all__ = ["why_not_together"]
+
+_SEEDS = (11, 12)
+
+# Seconds of a step (forward and backward) from which on training together gains nothing: it
+# saves what skorch and torch spend around the products of matrices, a few tenths of this.
+_LONG = 1.2e-3
+
+
+def why_not_together(
+    nets: Sequence[Any], feed: Feed, valid_sizes: Sequence[int], *, must_gain: bool
+) -> str:
+    """Return why nets of one signature cannot be trained together, or nothing.
+
+    Parameters
+    ----------
+    nets : sequence of NeuralNet
+        All of them; they stay as they are. The first and the last are tried.
+    feed : Feed
+        Their training data.
+    valid_sizes : sequence of int
+        Sizes of batches that they validate with.
+    must_gain : bool
+        Whether nets whose steps are too long to gain anything count as well.
+    """
+    ends = (0, len(nets) - 1)
+    pair = [nets[k] for k in ends]
+    if must_gain and _too_slow(pair[0], feed.first(0, feed.sizes()[0])):
+        return "a step takes too long by itself to gain"
+    modes = [(True, size) for size in feed.sizes()]
+    modes += [(False, size) for size in dict.fromkeys((*feed.sizes(), *valid_sizes))]
+    for training, size in modes:
+        data = [feed.first(k, size) for k in ends]
+        if all(len(tree_flatten(y)[0][0]) == size for _, y in data):
+            reason = _compare(pair, data, training=training, feed=feed)
+            if reason:
+                return reason
+    return ""
+
+
+def _too_slow(net: Any, data: tuple[Any, Any]) -> bool:
+    """Return whether a step is so long that what is saved around it does not count."""
+    module = deepcopy(net.module_)
+    _set_training([net], [module], True)
+    best = math.inf
+    try:
+        with kept(), torch.enable_grad():
+            for i in range(3):
+                begin = time.perf_counter()
+                _alone(net, module, *data, _SEEDS[0], training=True)
+                best = min(best, time.perf_counter() - begin)
+                if i and best > 4 * _LONG:  # the very first may wake torch up
+                    break
+    except Exception:
+        return False  # the comparison says why
+    return best >= _LONG
+
+
+def _compare(
+    nets: Sequence[Any], data: Sequence[tuple[Any, Any]], *, training: bool, feed: Feed
+) -> str:
+    own = [net.module_ for net in nets]
+    copies = [deepcopy(module) for module in own]
+    _set_training(nets, copies, training)
+    clean = [structure(module) for module in copies]
+    again = [deepcopy(module) for module in copies]
+    try:
+        with kept(), torch.set_grad_enabled(training):
+            alone = [
+                _alone(net, module, *d, seed, training=training)
+                for net, module, d, seed in zip(nets, copies, data, _SEEDS, strict=True)
+            ]
+            if [structure(module) for module in copies] != clean:
+                return "its module keeps state in python"
+            states = _states()
+            if any(map(_wrote, own, copies)):
+                return "its forward writes weights"
+            together = _together(nets, again, data, training=training, feed=feed)
+            if _states() != states:
+                return "its module draws random numbers in a way of its own"
+    except Exception as error:
+        return _first_line(error)
+    finally:
+        _set_training(nets, own, True)
+    if [structure(module) for module in again] != clean:
+        return "its module keeps state in python"
+    return _difference(alone, together)
+
+
+def _states() -> tuple[Any, ...]:
+    state = get_state()
+    return state["python"], state["numpy"]["state"]["pos"], state["torch"].tobytes()
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _set_training(nets: Sequence[Any], modules: Sequence[Any], training: bool) -> None:
+    for net, module in zip(nets, modules, strict=True):
+        module.train(training)
+        if isinstance(net.criterion_, torch.nn.Module):
+            net.criterion_.train(training)
+
+
+def _alone(net: Any, module: Any, X: Any, y: Any, seed: int, *, training: bool) -> list[Any]:
+    """Return predictions, gradients and buffers after one forward and backward."""
+    torch.manual_seed(seed)
+    own = net.module_
+    vars(net)["module_"] = module
+    try:
+        y_pred = net.infer(X)
+        loss = net.get_loss(y_pred, y, X=X, training=training)
+    finally:
+        vars(net)["module_"] = own
+    trained = [p for p in module.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(loss, trained) if training else ()
+    return [*tree_flatten(y_pred)[0], *gradients, *module.buffers()]
+
+
+def _together(
+    nets: Sequence[Any],
+    modules: Sequence[Any],
+    data: Sequence[Any],
+    *,
+    training: bool,
+    feed: Feed,
+) -> list[list[Any]]:
+    stack = Stack(modules)
+    (X, y) = (_stacked([d[part] for d in data]) for part in (0, 1))
+    batch = Batch(slice(None), range(2), tree_map(lambda x: x.as_subclass(Rows), X), y)
+    generators = [torch.Generator().manual_seed(seed) for seed in _SEEDS]
+    own = nets[0].module_
+    vars(nets[0])["module_"] = modules[0]
+    gradients: Sequence[Any] = ()
+    try:
+        with (
+            stack.in_place(slice(None), training=training) as trained,
+            drawing_from(generators),
+        ):
+            y_pred = nets[0].infer(batch.X)
+            criterion = criterion_for(nets[0], y_pred, batch.y, [feed])
+            if training:
+                _, gradients = criterion.step(nets, batch, y_pred, trained)
+    finally:
+        vars(nets[0])["module_"] = own
+    for k in range(2):
+        stack.detach(k)
+    predicted = [plain(p) if isinstance(p, Rows) else p for p in tree_flatten(y_pred)[0]]
+    return [
+        [*(p[k] for p in predicted), *(plain(g)[k] for g in gradients), *modules[k].buffers()]
+        for k in range(2)
+    ]
+
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    leaves, structures = zip(*map(tree_flatten, parts), strict=True)
+    return structures[0].unflatten([torch.stack(x) for x in zip(*leaves, strict=True)])
+
+
+def _difference(alone: Sequence[list[Any]], together: Sequence[list[Any]]) -> str:
+    for ours, theirs in zip(together, alone, strict=True):
+        if len(ours) != len(theirs):
+            return "its forward makes buffers"
+        for one, other in zip(ours, theirs, strict=True):
+            if one.shape != other.shape or not _equal(one, other):
+                return "this machine's kernels round differently for several models at once"
+    return ""
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    if one.is_cuda:  # where not even two equal runs need agree to the last bit
+        return torch.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True)
+    return torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+def _wrote(before: torch.nn.Module, after: torch.nn.Module) -> bool:
+    pairs = zip(before.parameters(), after.parameters(), strict=True)
+    return not all(_equal(one.detach(), other.detach()) for one, other in pairs)

@@ -1,0 +1,192 @@
+"""From trainings of skorch nets to groups that train at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from sk_hpo.evaluation.fused.batches import Feed, kind_of
+from sk_hpo.evaluation.fused.guard import is_big, signature, why_alone
+from sk_hpo.evaluation.fused.probe import why_not_together
+from sk_hpo.evaluation.fused.stack import Layout
+from sk_hpo.evaluation.fused.train import Member, train
+from sk_hpo.evaluation.resources import Training
+from sk_hpo.evaluation.rng import Stream
+
+__all__ = ["NO_OTHER", "advance_together"]
+
+# Numbers that the models of a group may have together: what a cache holds several times.
+_NUMBERS = 2_000_000
+_MOST = 64
+
+
+@dataclass
+class _Candidate:
+    """A training that may join a group."""
+
+    training: Training
+    loaders: tuple[Any, Any]
+    kind: Hashable
+
+    @property
+    def net(self) -> Any:
+        return self.training.model.estimator
+
+
+def advance_together(
+    trainings: Sequence[Training],
+    loaders: Callable[[Training], tuple[Any, Any]],
+    *,
+    must_gain: bool = True,
+) -> list[Training]:
+    """Train those that can be trained together; return the others.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        Of skorch nets, begun. Those that were trained have a model and an outcome as if they
+        had been trained alone; the others are as they were, but for the `reason`.
+    loaders : callable
+        Training -> loaders of its training and validation rows (None if it has none).
+    must_gain : bool, default=True
+        Whether to leave those that would gain nothing.
+
+    Returns
+    -------
+    left : list of Training
+        To be trained alone, each for a `reason`; some of them are partly trained.
+    """
+    left: list[Training] = []
+    for candidates in _by_kind(_candidates(trainings, loaders, left)):
+        for group in _groups(candidates):
+            reason = _why_not(group, must_gain)
+            if reason:
+                left += _with(reason, (candidate.training for candidate in group))
+            else:
+                left += _train(group)
+    return left
+
+
+def _candidates(
+    trainings: Sequence[Training],
+    loaders: Callable[[Training], tuple[Any, Any]],
+    left: list[Training],
+) -> Iterator[_Candidate]:
+    """Yield those that may join a group; add the others, with reasons, to `left`."""
+    for alike in _equal(trainings, _signature, left):
+        for training in alike:
+            try:
+                found = loaders(training)
+            except Exception as error:
+                training.error = error
+                continue
+            kinds = tuple(None if loader is None else kind_of(loader) for loader in found)
+            if kinds[0] is None or (kinds[1] is None) is not (found[1] is None):
+                left += _with("its rows are not slices of arrays", [training])
+            else:
+                yield _Candidate(training, found, (signature(training.model.estimator), kinds))
+
+
+def _signature(training: Training) -> Hashable | None:
+    """Return what says whether two trainings are alike; None, with a reason, if none is."""
+    net = training.model.estimator
+    if training.data.fit_params:
+        training.reason = "fit parameters go to its forward"
+    elif not isinstance(training.stream, Stream) or training.stream.state is None:
+        training.reason = "it has no random numbers of its own"
+    else:
+        training.reason = why_alone(net)
+    return None if training.reason else signature(net)
+
+
+def _equal(
+    trainings: Sequence[Training],
+    key: Callable[[Training], Hashable | None],
+    left: list[Training],
+) -> list[list[Training]]:
+    """Return those whose keys are equal, two or more; add the others to `left`."""
+    found: dict[Hashable, list[Training]] = {}
+    for training in trainings:
+        of_it = key(training)
+        if of_it is None:
+            left.append(training)
+        else:
+            found.setdefault(of_it, []).append(training)
+    left += _with(NO_OTHER, (t for (t, *others) in found.values() if not others))
+    return [alike for alike in found.values() if len(alike) > 1]
+
+
+NO_OTHER = "no other net is like it"
+
+
+def _by_kind(candidates: Iterable[_Candidate]) -> list[list[_Candidate]]:
+    found: dict[Hashable, list[_Candidate]] = {}
+    for candidate in candidates:
+        found.setdefault(candidate.kind, []).append(candidate)
+    return list(found.values())
+
+
+def _groups(candidates: Sequence[_Candidate]) -> list[Sequence[_Candidate]]:
+    """Return `candidates` in groups of about equal size that caches can hold."""
+    size = Layout.of(candidates[0].net.module_).size
+    most = min(_MOST, max(2, _NUMBERS // size))
+    n_groups = -(-len(candidates) // most)
+    n = len(candidates)
+    bounds = [i * n // n_groups for i in range(n_groups + 1)]
+    return [candidates[a:b] for a, b in pairwise(bounds)]
+
+
+def _why_not(group: Sequence[_Candidate], must_gain: bool) -> str:
+    if len(group) == 1:
+        return NO_OTHER
+    nets = [candidate.net for candidate in group]
+    if must_gain and is_big(nets[0]):
+        return "it has too many parameters to gain"
+    device = nets[0].device or "cpu"
+    train, valid = zip(*(candidate.loaders for candidate in group), strict=True)
+    feed = Feed(train, device)
+    valid_sizes = () if valid[0] is None else Feed(valid, device).sizes()
+    key = (group[0].kind, tuple(feed.sizes()), tuple(valid_sizes), must_gain)
+    if key not in _probed:
+        if len(_probed) == _MEMORY:
+            del _probed[next(iter(_probed))]
+        _probed[key] = why_not_together(nets, feed, valid_sizes, must_gain=must_gain)
+    return _probed[key]
+
+
+_MEMORY = 128
+_probed: dict[Hashable, str] = {}
+
+
+def _train(group: Sequence[_Candidate]) -> list[Training]:
+    """Train a group; return those that must go on alone."""
+    begin = time.perf_counter()
+    members, before = [], []
+    for candidate in group:
+        training = candidate.training
+        assert isinstance(training.stream, Stream)
+        epochs = training.to - training.model.resource
+        members.append(Member(candidate.net, candidate.loaders, epochs, training.stream))
+        before.append(len(candidate.net.history))
+    train(members)
+    share = (time.perf_counter() - begin) / sum(max(1, member.done) for member in members)
+    left = []
+    for candidate, member, n in zip(group, members, before, strict=True):
+        training = candidate.training
+        training.path, training.error = "together", member.error
+        training.seconds += share * max(1, member.done)
+        training.model.stopped = member.stopped
+        training.model.resource += len(member.net.history) - n
+        if member.left:
+            left += _with("a callback changed what is trained", [training])
+    return left
+
+
+def _with(reason: str, trainings: Iterable[Training]) -> list[Training]:
+    found = list(trainings)
+    for training in found:
+        training.reason = reason
+    return found

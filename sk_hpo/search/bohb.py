@@ -1,0 +1,125 @@
+"""BOHB: Hyperband whose candidates a model suggests.
+
+Falkner, Klein, Hutter: BOHB: Robust and Efficient Hyperparameter Optimization at Scale,
+ICML 2018. The model is in `sk_hpo.samplers.tpe`; what it learns from, the results at the
+largest resource that has enough of them, in `sk_hpo.samplers.observed`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sk_hpo.search.document import documented
+from sk_hpo.search.hyperband import HalvingHyperbandSearchCV
+
+__all__ = ["BOHBSearchCV"]
+
+
+@documented
+class BOHBSearchCV(HalvingHyperbandSearchCV):
+    """BOHB with cross-validation: Hyperband, its candidates suggested by TPE.
+
+    The brackets are those of `HalvingHyperbandSearchCV`. The candidates of each are
+    suggested, all at once, by a multivariate Parzen estimator that has learned from the
+    brackets before: from the results at the largest resource that has enough of them. A
+    bracket therefore begins when the one before it is complete.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        Anything that trains by `resource`.
+    param_distributions : dict or list of dicts
+        Parameter name -> list of values, frozen `scipy.stats` distribution, `lograndint`
+        or `when`. See `sk_hpo.Space`.
+    {resources}
+    hyperband_iterations : int, default=1
+        How many times the brackets are run. The model has more to learn from with each.
+    brackets : int or "all", default="all"
+        How many of the brackets are run, those with most candidates first.
+    sampler : {"tpe", "gp", "random", "sobol", "grid"} or Sampler, default="tpe"
+        How candidates are chosen.
+    {parameters}
+
+    Attributes
+    ----------
+    cv_results_ : dict of numpy (masked) ndarrays
+        {rows}
+        {columns}
+    {ladder}
+    {attributes}
+
+    Notes
+    -----
+    {notes}
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from sk_hpo import BOHBSearchCV
+    >>> X, y = load_digits(return_X_y=True)
+    >>> search = BOHBSearchCV(
+    ...     SGDClassifier(), {"alpha": loguniform(1e-6, 1e2)}, max_resources=9, cv=3,
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> bool(search.best_score_ > 0.9)
+    True
+    >>> sorted(set(search.cv_results_["suggested_by"].tolist()))
+    ['initial', 'model']
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        resource: str = "epochs",
+        min_resources: int = 1,
+        max_resources: Any = "auto",
+        factor: float = 3,
+        stop_hopeless: bool = False,
+        hyperband_iterations: int = 1,
+        brackets: Any = "all",
+        sampler: Any = "tpe",
+        points_to_evaluate: Any = None,
+        constraint: Any = None,
+        fold_racing: Any = False,
+        accelerator: Any = "auto",
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_distributions,
+            resource=resource,
+            min_resources=min_resources,
+            max_resources=max_resources,
+            factor=factor,
+            stop_hopeless=stop_hopeless,
+            hyperband_iterations=hyperband_iterations,
+            brackets=brackets,
+            sampler=sampler,
+            points_to_evaluate=points_to_evaluate,
+            constraint=constraint,
+            fold_racing=fold_racing,
+            accelerator=accelerator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            random_state=random_state,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )

@@ -1,0 +1,24 @@
+"""From what the user wrote in ``fold_racing=`` to a rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sk_hpo.schedulers.rules import Forgiving, Paired, Rule
+from sk_hpo.search.problem import Problem
+
+__all__ = ["RACES", "rule_for"]
+
+RACES = ("forgiving", "paired")
+
+
+def rule_for(fold_racing: Any, problem: Problem) -> Rule | None:
+    """Return when a candidate is dropped, None for never."""
+    if fold_racing is False:
+        return None
+    if fold_racing == "paired":
+        shares = [len(test) / len(train) for train, test in problem.splits]
+        return Paired(float(np.mean(shares)))
+    return Forgiving()
