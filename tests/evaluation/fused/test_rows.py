@@ -77,6 +77,8 @@ EXACT = {
     "einsum": lambda x: torch.einsum("ij,kj->ik", x, x),
     "double": lambda x: x.double() + 1,
     "cumsum": lambda x: x.cumsum(0),
+    "in_place": lambda x: (x * 1).mul_(2).add_(1).relu_(),
+    "sigmoid_in_place": lambda x: F.silu(x * 1, inplace=True),
 }  # fmt: skip
 
 
@@ -84,6 +86,16 @@ EXACT = {
 def test_function(name):
     for seed, shape in enumerate([(3, 8, 16), (2, 5, 3), (5, 1, 10), (1, 7, 7)]):
         assert_as_one_by_one(EXACT[name], numbers(seed, *shape))
+
+
+def test_what_is_written_to_a_part_is_refused():
+    x = rows(numbers(0, 3, 8, 16).requires_grad_()) * 1
+    with pytest.raises(OneAnswerWanted, match="setitem"):
+        x[:, 0] = 1.0
+    with pytest.raises(OneAnswerWanted, match="exp"):
+        x.exp_()
+    with pytest.raises(OneAnswerWanted):
+        _ = x.data
 
 
 TAILS = ["elu", "selu", "celu", "silu", "softplus", "mish", "sigmoid"]

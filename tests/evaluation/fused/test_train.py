@@ -21,6 +21,8 @@ from evaluation.fused.trainings import (
     one_thread,
     trained,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
 from skorch.dataset import ValidSplit
 from torch import nn, optim
@@ -429,3 +431,42 @@ def test_more_nets_than_a_group_holds():
     nets = [classifier(lr=0.01 * k) for k in range(1, 24)]
     assert len(nets) * 3 > together._MOST
     assert_same(nets, epochs=(1,))
+
+
+SHAPES = st.tuples(
+    st.sampled_from([5, 8, 13, 20]),  # inputs
+    st.sampled_from([4, 5, 7, 10, 12, 20, 33]),  # hidden units
+    st.sampled_from([2, 3, 4]),  # outputs
+    st.sampled_from([8, 16, 32, 64]),  # rows of a batch
+    st.sampled_from([60, 90, 150]),  # rows
+    st.sampled_from([1, 2]),  # layers
+    st.sampled_from([nn.ReLU, nn.Sigmoid, nn.SiLU, nn.Tanh, nn.GELU, nn.ELU]),
+    st.sampled_from([torch.optim.SGD, torch.optim.Adam]),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(SHAPES, st.integers(1, 3), st.integers(2, 3), st.booleans())
+def test_any_shape(shape, n_nets, n_folds, splits):
+    """Kernels depend on sizes and on where a tensor begins; the numbers must not."""
+    n_inputs, width, n_outputs, batch_size, n, n_layers, between, optimizer = shape
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(n, n_inputs)).astype(np.float32)
+    target = rng.integers(0, min(n_outputs, 3), n)
+    sizes = {"module__n_inputs": n_inputs, "module__n_outputs": max(n_outputs, 3)}
+    nets = [
+        classifier(
+            module__between=between,
+            module__width=width,
+            module__n_layers=n_layers,
+            lr=0.1 / (k + 1),
+            batch_size=batch_size,
+            optimizer=optimizer,
+            train_split=ValidSplit(5) if splits else None,
+            **sizes,
+        )
+        for k in range(n_nets)
+    ]
+    parts = np.array_split(np.arange(n), n_folds)
+    folds = [np.setdiff1d(np.arange(n), part) for part in parts]
+    assert_same(nets, X=data, y=target, folds=folds, epochs=(2,))
