@@ -67,6 +67,7 @@ def kin_of(
             for name in sorted(own)
             if name not in ("lr", "max_epochs")
             and not name.startswith(("optimizer__", "callbacks"))
+            and not isinstance(own[name], float)  # a rate of dropout may differ
         )
 
     return kin

@@ -44,7 +44,7 @@ TOGETHER = [{"path": "together", "reason": ""}]
 
 @pytest.fixture(autouse=True)
 def _whatever_the_time(monkeypatch):
-    monkeypatch.setattr("sk_hpo.evaluation.fused.probe._LONG", float("inf"))
+    monkeypatch.setattr("sk_hpo.evaluation.fused.probe._MAX_ONE_BY_ONE", float("inf"))
     monkeypatch.setattr("sk_hpo.evaluation.fused.together._probed", {})
 
 

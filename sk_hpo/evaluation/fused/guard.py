@@ -115,7 +115,7 @@ def signature(net: Any) -> Hashable:
 
 
 def structure(module: Any) -> Hashable:
-    """Return what `module` is made of besides its tensors."""
+    """Return what `module` is made of besides its tensors and the rates of its dropout."""
     if not isinstance(module, torch.nn.Module):
         return _frozen(module)
     return tuple(
@@ -123,7 +123,11 @@ def structure(module: Any) -> Hashable:
             name,
             type(part),
             part.training,
-            tuple((k, _frozen(v)) for k, v in vars(part).items() if k not in _OF_MODULES),
+            tuple(
+                (k, _frozen(v))
+                for k, v in vars(part).items()
+                if k not in _OF_MODULES and not (k == "p" and type(part) is torch.nn.Dropout)
+            ),
         )
         for name, part in module.named_modules()
     )

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from sk_hpo.evaluation.fused.rows import (
+    Draws,
+    Rate,
     Rows,
     dropout_arguments,
     in_whole_vectors,
@@ -34,7 +36,7 @@ _aten = torch.ops.aten
 class _Step:
     """One link of the chain. `forward` returns its output and what `backward` needs."""
 
-    def forward(self, x: Any, weights: Sequence[Any], generators: Any) -> tuple[Any, Any]:
+    def forward(self, x: Any, weights: Sequence[Any], draws: Any) -> tuple[Any, Any]:
         raise NotImplementedError
 
     def backward(self, gradient: Any, kept: Any, gradients: list[Any], first: bool) -> Any:
@@ -47,7 +49,7 @@ class _Linear(_Step):
     weight: int
     bias: int | None
 
-    def forward(self, x: Any, weights: Sequence[Any], generators: Any) -> tuple[Any, Any]:
+    def forward(self, x: Any, weights: Sequence[Any], draws: Any) -> tuple[Any, Any]:
         w = weights[self.weight]
         b = None if self.bias is None else weights[self.bias]
         y, at_once = linear_forward(x, w, b)
@@ -69,7 +71,7 @@ class _Pointwise(_Step):
 
     curved: bool = False
 
-    def forward(self, x: Any, weights: Sequence[Any], generators: Any) -> tuple[Any, Any]:
+    def forward(self, x: Any, weights: Sequence[Any], draws: Any) -> tuple[Any, Any]:
         y = self.function(x) if self._at_once(x) else torch.stack(list(map(self.function, x)))
         return y, (x, y)
 
@@ -85,10 +87,10 @@ class _Pointwise(_Step):
 
 @dataclass(frozen=True)
 class _Dropout(_Step):
-    p: float
+    p: float | Rate
 
-    def forward(self, x: Any, weights: Sequence[Any], generators: Any) -> tuple[Any, Any]:
-        drawn = noise(x, self.p, generators)
+    def forward(self, x: Any, weights: Sequence[Any], draws: Any) -> tuple[Any, Any]:
+        drawn = noise(x, self.p, draws)
         return x * drawn, drawn
 
     def backward(self, gradient: Any, kept: Any, gradients: list[Any], first: bool) -> Any:
@@ -96,7 +98,7 @@ class _Dropout(_Step):
 
 
 class _Flatten(_Step):
-    def forward(self, x: Any, weights: Sequence[Any], generators: Any) -> tuple[Any, Any]:
+    def forward(self, x: Any, weights: Sequence[Any], draws: Any) -> tuple[Any, Any]:
         return x.flatten(2), x.shape
 
     def backward(self, gradient: Any, kept: Any, gradients: list[Any], first: bool) -> Any:
@@ -118,9 +120,7 @@ class Plan:
         self._steps = list(steps)
         self._n_weights = n_weights
 
-    def forward(
-        self, X: Any, weights: Sequence[Any], generators: Sequence[Any]
-    ) -> tuple[Any, list[Any]]:
+    def forward(self, X: Any, weights: Sequence[Any], draws: Draws) -> tuple[Any, list[Any]]:
         """Return the predictions, and what `backward` needs.
 
         Parameters
@@ -129,12 +129,12 @@ class Plan:
             A batch of each model.
         weights : sequence of Tensor of shape (K, ...)
             The trained parameters.
-        generators : sequence of torch.Generator
+        draws : Draws
             For dropout.
         """
         x, kept = plain(X), []
         for step in self._steps:
-            x, of_step = step.forward(x, weights, generators)
+            x, of_step = step.forward(x, weights, draws)
             kept.append(of_step)
         return x, kept
 
@@ -207,8 +207,10 @@ def _step(
         used += at
         return [_Linear(at[0], at[1] if b is not None else None)]
     if function is F.dropout:
-        _, p, training, _ = dropout_arguments(*args, **kwargs)
-        return [_Dropout(p)] if training and 0 < p < 1 else [] if result is x else None
+        _, p, training, inplace = dropout_arguments(*args, **kwargs)
+        if result is x:
+            return None if inplace and training else []
+        return [_Dropout(p)] if training and (isinstance(p, Rate) or 0 < p < 1) else None
     if function is _T.to:
         return [] if result is x else None
     if function in (torch.flatten, _T.flatten, _T.view, _T.reshape):

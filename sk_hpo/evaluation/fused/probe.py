@@ -7,19 +7,18 @@ models, for each size of batch, shows.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils.flop_counter import FlopCounterMode
 
 from sk_hpo.evaluation.fused.batches import Batch, Feed
 from sk_hpo.evaluation.fused.guard import structure
 from sk_hpo.evaluation.fused.losses import criterion_for
-from sk_hpo.evaluation.fused.rows import Rows, drawing_from, plain
+from sk_hpo.evaluation.fused.rows import Rows, drawing_from, is_one_by_one, plain, recorded
 from sk_hpo.evaluation.fused.stack import Stack
 from sk_hpo.evaluation.rng import get_state, kept
 
@@ -27,9 +26,11 @@ __all__ = ["why_not_together"]
 
 _SEEDS = (11, 12)
 
-# Seconds of a step (forward and backward) from which on training together gains nothing: it
-# saves what skorch and torch spend around the products of matrices, a few tenths of this.
-_LONG = 1.2e-3
+# Products of matrices, of K models at once or in turn, take the same time. Where they are most
+# of a step, or most of it is done model by model anyway, there is nothing to gain.
+_MAX_FLOPS = 50e6
+_MAX_FLOPS_OF_CONVOLUTIONS = 3e6
+_MAX_ONE_BY_ONE = 8
 
 
 def why_not_together(
@@ -50,39 +51,40 @@ def why_not_together(
     """
     ends = (0, len(nets) - 1)
     pair = [nets[k] for k in ends]
-    if must_gain and _too_slow(pair[0], feed.first(0, feed.sizes()[0])):
-        return "a step takes too long by itself to gain"
+    if must_gain and _is_too_much(pair[0], feed.first(0, feed.sizes()[0])):
+        return "a step is too much arithmetic to gain"
     modes = [(True, size) for size in feed.sizes()]
     modes += [(False, size) for size in dict.fromkeys((*feed.sizes(), *valid_sizes))]
     for training, size in modes:
         data = [feed.first(k, size) for k in ends]
         if all(len(tree_flatten(y)[0][0]) == size for _, y in data):
-            reason = _compare(pair, data, training=training, feed=feed)
+            reason = _compare(pair, data, training=training, feed=feed, must_gain=must_gain)
             if reason:
                 return reason
     return ""
 
 
-def _too_slow(net: Any, data: tuple[Any, Any]) -> bool:
-    """Return whether a step is so long that what is saved around it does not count."""
+def _is_too_much(net: Any, data: tuple[Any, Any]) -> bool:
+    """Whether a step is mostly arithmetic that takes as long for several models at once."""
     module = deepcopy(net.module_)
     _set_training([net], [module], True)
-    best = math.inf
     try:
-        with kept(), torch.enable_grad():
-            for i in range(3):
-                begin = time.perf_counter()
-                _alone(net, module, *data, _SEEDS[0], training=True)
-                best = min(best, time.perf_counter() - begin)
-                if i and best > 4 * _LONG:  # the very first may wake torch up
-                    break
+        with kept(), torch.enable_grad(), FlopCounterMode(display=False) as counter:
+            _alone(net, module, *data, _SEEDS[0], training=True)
     except Exception:
         return False  # the comparison says why
-    return best >= _LONG
+    flops = counter.get_flop_counts().get("Global", {})
+    of_convolutions = sum(n for operator, n in flops.items() if "conv" in str(operator))
+    return sum(flops.values()) > _MAX_FLOPS or of_convolutions > _MAX_FLOPS_OF_CONVOLUTIONS
 
 
 def _compare(
-    nets: Sequence[Any], data: Sequence[tuple[Any, Any]], *, training: bool, feed: Feed
+    nets: Sequence[Any],
+    data: Sequence[tuple[Any, Any]],
+    *,
+    training: bool,
+    feed: Feed,
+    must_gain: bool,
 ) -> str:
     own = [net.module_ for net in nets]
     copies = [deepcopy(module) for module in own]
@@ -100,7 +102,10 @@ def _compare(
             states = _states()
             if any(map(_wrote, own, copies)):
                 return "its forward writes weights"
-            together = _together(nets, again, data, training=training, feed=feed)
+            with recorded() as calls:
+                together = _together(nets, again, data, training=training, feed=feed)
+            if must_gain and sum(is_one_by_one(call[0]) for call in calls) > _MAX_ONE_BY_ONE:
+                return "most of its forward is done model by model"
             if _states() != states:
                 return "its module draws random numbers in a way of its own"
     except Exception as error:
@@ -161,7 +166,7 @@ def _together(
     try:
         with (
             stack.in_place(slice(None), training=training) as trained,
-            drawing_from(generators),
+            drawing_from(stack.draws(range(2), generators)),
         ):
             y_pred = nets[0].infer(batch.X)
             criterion = criterion_for(nets[0], y_pred, batch.y, [feed])

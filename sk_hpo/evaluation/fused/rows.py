@@ -11,8 +11,9 @@ Questions that have K answers (``item()``, ``if tensor:``) raise `OneAnswerWante
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -20,11 +21,14 @@ import torch
 import torch.nn.functional as F
 
 __all__ = [
+    "Draws",
     "OneAnswerWanted",
+    "Rate",
     "Rows",
     "drawing_from",
     "dropout_arguments",
     "in_whole_vectors",
+    "is_one_by_one",
     "linear_arguments",
     "linear_backward",
     "linear_forward",
@@ -95,42 +99,76 @@ def recorded() -> Any:
 
 # -- randomness ----------------------------------------------------------------------------
 
-_generators: list[Sequence[torch.Generator]] = []
+
+@dataclass(frozen=True)
+class Rate:
+    """Stands for a dropout probability that is not the same for all models."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What dropout draws from, model by model.
+
+    Parameters
+    ----------
+    generators : sequence of torch.Generator
+        One per model.
+    rates : mapping of str to sequence of float
+        The probability for each model that a `Rate` of that name stands for.
+    """
+
+    generators: Sequence[torch.Generator]
+    rates: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+_draws: list[Draws] = []
 
 
 @contextmanager
-def drawing_from(generators: Sequence[torch.Generator]) -> Any:
-    """Let dropout draw for model k from ``generators[k]`` within the block."""
-    _generators.append(generators)
+def drawing_from(draws: Draws) -> Any:
+    """Let dropout draw from `draws` within the block."""
+    _draws.append(draws)
     try:
         yield
     finally:
-        _generators.pop()
+        _draws.pop()
 
 
 def _dropout(function: Any, args: Any, kwargs: Any) -> Any:
     x, p, training, inplace = dropout_arguments(*args, **kwargs)
     if not training or p == 0.0:
         return x
-    x = plain(x)
-    drawn = noise(x, p, _generators[-1])
-    return _rows(x.mul_(drawn) if inplace else x * drawn)
+    drawn = noise(plain(x), p, _draws[-1])
+    return x.mul_(drawn) if inplace else _rows(x * drawn)
 
 
-def noise(x: torch.Tensor, p: float, generators: Sequence[torch.Generator]) -> torch.Tensor:
+def noise(x: torch.Tensor, p: float | Rate, draws: Draws) -> torch.Tensor:
     """Return what dropout multiplies with: as in ATen, drawn in the dtype of x, then scaled."""
-    if p == 1.0:
-        return torch.zeros_like(x)
-    drawn = [
-        torch.empty_like(of_k).bernoulli_(1 - p, generator=generator)
-        for of_k, generator in zip(x, generators, strict=True)
-    ]
-    return torch.stack(drawn).div_(1 - p)
+    if isinstance(p, Rate):
+        each = zip(x, draws.rates[p.name], draws.generators, strict=True)
+        return torch.stack([_scaled(*of_k) for of_k in each])
+    pairs = zip(x, draws.generators, strict=True)
+    drawn = torch.stack([_noise(of_k, p, generator) for of_k, generator in pairs])
+    return drawn.div_(1 - p) if p < 1 else drawn
+
+
+def _scaled(x: torch.Tensor, p: float, generator: torch.Generator) -> torch.Tensor:
+    drawn = _noise(x, p, generator)
+    return drawn.div_(1 - p) if p < 1 else drawn
+
+
+def _noise(x: torch.Tensor, p: float, generator: torch.Generator) -> torch.Tensor:
+    """Return ones where a number is kept; nothing is drawn where that is certain."""
+    if p in (0, 1):
+        return torch.full_like(x, 1 - p)
+    return torch.empty_like(x).bernoulli_(1 - p, generator=generator)
 
 
 def dropout_arguments(
     input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> tuple[Any, float, bool, bool]:
+) -> tuple[Any, Any, bool, bool]:
     """Return the arguments of a call of `dropout`."""
     return input, p, training, inplace
 
@@ -378,6 +416,11 @@ def _refused(function: Any, args: Any, kwargs: Any) -> Any:
 
 
 # -- everything else -----------------------------------------------------------------------
+
+
+def is_one_by_one(function: Any) -> bool:
+    """Whether a function is called for each model by itself."""
+    return function not in _RULES
 
 
 def _one_by_one(function: Any, args: Any, kwargs: Any) -> Any:

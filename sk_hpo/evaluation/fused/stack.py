@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from sk_hpo.evaluation.fused.rows import Rows
+from sk_hpo.evaluation.fused.rows import Draws, Rate, Rows
 
-__all__ = ["Layout", "Stack"]
+__all__ = ["Layout", "Stack", "rates_of"]
 
 _ALIGN = 16  # elements; 64 bytes of float32
 
@@ -107,6 +107,12 @@ class Stack:
             name: _home(modules[0], name)
             for name in (*self.layout.names, *self._fixed, *self._buffers)
         }
+        rates = [rates_of(module) for module in modules]
+        self._rates = {
+            name: [of_k[name] for of_k in rates]
+            for name in rates[0]
+            if len({of_k[name] for of_k in rates}) > 1
+        }
         for k in range(len(modules)):
             self.attach(k)
 
@@ -141,6 +147,11 @@ class Stack:
             module, leaf = _home(self.modules[k], name)
             module._buffers[leaf] = stacked[k].clone()
 
+    def draws(self, models: Sequence[int], generators: Sequence[torch.Generator]) -> Draws:
+        """Return what dropout draws from for some models, given their generators."""
+        rates = {name: [of_all[k] for k in models] for name, of_all in self._rates.items()}
+        return Draws(generators, rates)
+
     def weights_of(self, at: slice | torch.Tensor) -> list[torch.Tensor]:
         """Return the trained parameters of the models `at`, each of shape (n_models, ...)."""
         return [w[at] for w in self._of_weights]
@@ -170,11 +181,16 @@ class Stack:
             module, leaf = self._homes[name]
             before[name] = module._buffers[leaf]
             module._buffers[leaf] = rows
+        leader = self.modules[0]
+        for name in self._rates:
+            leader.get_submodule(name).p = Rate(name)
         try:
             yield trained
             for name, rows in buffers.items():
                 self._keep(name, at, rows)
         finally:
+            for name, (rate, *_) in self._rates.items():
+                leader.get_submodule(name).p = rate
             for name, tensor in before.items():
                 module, leaf = self._homes[name]
                 home: Any = module._buffers if name in buffers else module._parameters
@@ -210,3 +226,9 @@ class Stack:
 def _home(module: torch.nn.Module, name: str) -> tuple[torch.nn.Module, str]:
     path, _, leaf = name.rpartition(".")
     return module.get_submodule(path), leaf
+
+
+def rates_of(module: Any) -> dict[str, float]:
+    """Return the probabilities of the dropout layers of `module`, each model's own."""
+    parts = module.named_modules()
+    return {name: part.p for name, part in parts if type(part) is torch.nn.Dropout}

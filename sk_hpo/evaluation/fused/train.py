@@ -20,8 +20,8 @@ from sk_hpo.evaluation.fused.guard import is_light, signature, why_alone
 from sk_hpo.evaluation.fused.losses import Criterion, Each, criterion_for
 from sk_hpo.evaluation.fused.optimizers import Optimizers
 from sk_hpo.evaluation.fused.plan import Plan, plan_of
-from sk_hpo.evaluation.fused.rows import drawing_from, plain, recorded
-from sk_hpo.evaluation.fused.stack import Stack
+from sk_hpo.evaluation.fused.rows import Draws, drawing_from, plain, recorded
+from sk_hpo.evaluation.fused.stack import Stack, rates_of
 from sk_hpo.evaluation.interrupt import Interrupt, interruptible
 from sk_hpo.evaluation.rng import Stream
 
@@ -91,7 +91,9 @@ class Member:
     @property
     def signature(self) -> Any:
         """What it must keep to be trained with the others; None if it must not be."""
-        return None if why_alone(self.net) else signature(self.net)
+        if why_alone(self.net):
+            return None
+        return signature(self.net), tuple(rates_of(self.net.module_).values())
 
     def notify(self, method: str) -> None:
         """Tell the net's callbacks of an epoch; what they raise is theirs."""
@@ -202,7 +204,7 @@ class _Group:
         else:
             self._stack.detach(k)
             member.net._set_training(self._valid is None)
-            before, alike = member.trained, signature(member.net)
+            before, alike = member.trained, member.signature
             member.write_stream()
             with member.stream:
                 member.notify("on_epoch_end")
@@ -268,16 +270,16 @@ class _Group:
     def _step(self, batch: Batch, *, training: bool) -> tuple[Any, ...]:
         members = [self._members[k] for k in batch.models]
         nets = [member.net for member in members]
-        generators = [member.generator for member in members]
+        draws = self._stack.draws(batch.models, [member.generator for member in members])
         size = len(first_leaf(batch.X))
         plan = self._plans.get((training, size))
         if plan is None:
-            y_pred, report = self._asked(batch, nets, generators, training=training)
+            y_pred, report = self._asked(batch, nets, draws, training=training)
         else:
             assert self._criterion is not None
             weights = self._stack.weights_of(batch.at)
             with torch.no_grad():
-                y_pred, kept = plan.forward(batch.X, weights, generators)
+                y_pred, kept = plan.forward(batch.X, weights, draws)
                 if training:
                     report, slope = self._criterion.slope(batch, y_pred)
                     self._stack.keep_gradients(batch.at, plan.backward(slope, kept))
@@ -287,13 +289,13 @@ class _Group:
         return self._criterion, batch, report
 
     def _asked(
-        self, batch: Batch, nets: Sequence[Any], generators: Sequence[Any], *, training: bool
+        self, batch: Batch, nets: Sequence[Any], draws: Draws, *, training: bool
     ) -> tuple[Any, Any]:
         """Let the first net's module do a batch; make a plan of what it does."""
         stack = self._stack
         with (
             stack.in_place(batch.at, training=training) as trained,
-            drawing_from(generators),
+            drawing_from(draws),
             recorded() as record,
         ):
             y_pred = self._nets[0].infer(batch.X)

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _whatever_the_time(monkeypatch):
-    """Nets are tried anew for each test, and none is refused since a machine is slow."""
-    monkeypatch.setattr("sk_hpo.evaluation.fused.probe._LONG", math.inf)
+def _whatever_it_gains(monkeypatch):
+    """Nets are tried anew for each test, and none is refused since it would gain nothing."""
+    monkeypatch.setattr("sk_hpo.evaluation.fused.probe._MAX_ONE_BY_ONE", math.inf)
     monkeypatch.setattr("sk_hpo.evaluation.fused.together._probed", {})

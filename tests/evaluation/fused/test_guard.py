@@ -16,6 +16,7 @@ from evaluation.fused.trainings import (
     assert_same,
     assert_same_either_way,
     classifier,
+    trained,
 )
 from scipy import sparse
 from skorch import NeuralNetClassifier, NeuralNetRegressor
@@ -451,3 +452,41 @@ def test_together_or_not_it_is_the_same(module):
 def test_embedding_with_a_bound():
     tokens = np.abs(np.round(2 * X)).astype(np.int64)
     assert_same_either_way(classifier(MaxNorm), X=tokens, epochs=(4,))
+
+
+class Convolving(nn.Module):
+    def __init__(self, n_channels):
+        super().__init__()
+        self.convolution = nn.Conv2d(1, n_channels, 3)
+        self.last = nn.Linear(n_channels * 26 * 26, 3)
+
+    def forward(self, X):
+        images = X.repeat(1, 98).reshape(-1, 1, 28, 28)
+        return self.last(torch.relu(self.convolution(images)).flatten(1))
+
+
+class Chatty(Dense):
+    """Many small steps of kinds that are done model by model."""
+
+    def forward(self, X):
+        for _ in range(5):
+            X = X.cumsum(1).flip(1)
+        return super().forward(X)
+
+
+@pytest.mark.parametrize(
+    ("net", "reason"),
+    [
+        (lambda: classifier(module__width=600, module__n_layers=3), "too much arithmetic"),
+        (lambda: classifier(Convolving, module__n_channels=16), "too much arithmetic"),
+        (lambda: classifier(Chatty), "most of its forward is done model by model"),
+    ],
+)
+def test_what_gains_nothing_is_trained_alone_unless_that_is_required(net, reason, monkeypatch):
+    monkeypatch.setattr("sk_hpo.evaluation.fused.probe._MAX_ONE_BY_ONE", 8)
+    monkeypatch.setattr("sk_hpo.evaluation.fused.guard._MAX_PARAMETERS", 10**9)
+    data = {"folds": [np.arange(40), np.arange(6, 46)]}
+    net = net().set_params(batch_size=40)
+    alone = trained([net], "auto", epochs=(1,), **data)
+    assert all(t.path == "loader" and reason in t.reason for t in alone)
+    assert all(t.path == "together" for t in trained([net], "require", epochs=(1,), **data))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from sk_hpo.evaluation.fused.rows import OneAnswerWanted, Rows, drawing_from, plain
+from sk_hpo.evaluation.fused.rows import Draws, OneAnswerWanted, Rows, drawing_from, plain
 
 
 def rows(x):
@@ -182,7 +182,7 @@ def test_linear_is_close_whatever_the_shape(n_models, n_rows, n_inputs, n_output
 def test_dropout_draws_what_each_model_would(p, n_rows, width):
     x = numbers(0, 3, n_rows, width)
     generators = [torch.Generator().manual_seed(k) for k in range(3)]
-    with drawing_from(generators):
+    with drawing_from(Draws(generators)):
         result = F.dropout(rows(x), p)
         result = nn.Dropout(p, inplace=True)(result.relu())
     before = torch.get_rng_state()
@@ -199,7 +199,7 @@ def test_dropout_draws_what_each_model_would(p, n_rows, width):
 def test_dropout_of_a_transposed_tensor():
     x = numbers(0, 2, 6, 10)
     generators = [torch.Generator().manual_seed(k) for k in range(2)]
-    with drawing_from(generators):
+    with drawing_from(Draws(generators)):
         result = F.dropout(rows(x).transpose(0, 1), 0.5)
     with torch.random.fork_rng():
         for k in range(2):
@@ -268,6 +268,6 @@ def test_question_with_one_answer(question):
 def test_dropout_of_everything_draws_nothing():
     generator = torch.Generator().manual_seed(0)
     before = generator.get_state()
-    with drawing_from([generator]):
+    with drawing_from(Draws([generator])):
         F.dropout(rows(numbers(0, 1, 4, 5)), 1.0)
     assert torch.equal(generator.get_state(), before)

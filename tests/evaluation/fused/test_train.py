@@ -470,3 +470,20 @@ def test_any_shape(shape, n_nets, n_folds, splits):
     parts = np.array_split(np.arange(n), n_folds)
     folds = [np.setdiff1d(np.arange(n), part) for part in parts]
     assert_same(nets, X=data, y=target, folds=folds, epochs=(2,))
+
+
+def test_every_model_has_its_own_dropout():
+    """Rates from none to all; a group of one architecture, whose plan they share."""
+    nets = [classifier(Dropped, module__p=p) for p in (0.0, 0.2, 0.2, 0.7, 1.0)]
+    ours = assert_same(nets, epochs=(2, 4))
+    assert [t.model.estimator.module_.drop.p for t in ours[::3]] == [0.0, 0.2, 0.2, 0.7, 1.0]
+
+
+class Dropped(nn.Module):
+    def __init__(self, p=0.5):
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 16), nn.Linear(16, 3)
+        self.drop = nn.Dropout(p)
+
+    def forward(self, X):
+        return self.last(self.drop(torch.relu(self.first(self.drop(X)))))
