@@ -50,7 +50,11 @@ from sk_hpo.rungs import hyperband_rungs
 RESULTS = Path(__file__).parent / "results" / "torch_cv.json"
 ROWS = ("fit", "pairs", "large", "equal", "hyperband", "ladder")
 LEARNING_RATES = np.geomspace(1e-2, 1.0, 9).round(4).tolist()
-NETS = {"1x32": ((32,), 32), "2x64": ((64, 64), 64), "2x128": ((128, 128), 64)}
+NETS: dict[str, tuple[tuple[int, ...], int, type]] = {  # hidden units, batch, optimizer
+    "1x32": ((32,), 32, torch.optim.SGD),
+    "2x64": ((64, 64), 32, torch.optim.SGD),
+    "2x128": ((128, 128), 64, torch.optim.Adam),
+}
 PAIRS_TARGETS = {"1x32": 18.0, "2x64": 10.0, "2x128": 4.5}
 OPTIMIZERS: dict[str, tuple[type, dict[str, Any]]] = {
     "SGD": (torch.optim.SGD, {}),
@@ -66,7 +70,7 @@ OPTIMIZERS: dict[str, tuple[type, dict[str, Any]]] = {
 HALVING_SPACE = {
     "lr": loguniform(1e-3, 1e0),
     "optimizer__momentum": uniform(0.0, 0.95),
-    "module__hidden": [hidden for hidden, _ in NETS.values()],
+    "module__hidden": [hidden for hidden, *_ in NETS.values()],
 }
 
 
@@ -223,10 +227,19 @@ def one_fit(repeats: int, epochs: int) -> Iterator[Comparison]:
     )
 
 
+def nets_of_pairs(epochs: int) -> dict[str, NeuralNetClassifier]:
+    found = {}
+    for name, (hidden, batch_size, kind) in NETS.items():
+        given = {"module__hidden": hidden, "batch_size": batch_size, "epochs": epochs}
+        found[name] = make_net(
+            **given | ({} if kind is torch.optim.SGD else {"optimizer": kind})
+        )
+    return found
+
+
 def pairs(repeats: int, epochs: int) -> Iterator[Comparison]:
     X, y = digits()
-    for name, (hidden, batch_size) in NETS.items():
-        net = make_net(module__hidden=hidden, batch_size=batch_size, epochs=epochs)
+    for name, net in nets_of_pairs(epochs).items():
         many = search(net, LEARNING_RATES, "auto")
 
         def in_a_loop(_: int, net: Any = net) -> list[float]:
@@ -279,8 +292,7 @@ COLUMNS = (
 def equal(epochs: int) -> dict[str, dict[str, bool]]:
     """Compare every path with ``accelerator="off"``; print and return a table."""
     nets: dict[str, tuple[Any, tuple[np.ndarray, np.ndarray]]] = {
-        name: (make_net(module__hidden=hidden, batch_size=size, epochs=epochs), digits())
-        for name, (hidden, size) in NETS.items()
+        name: (net, digits()) for name, net in nets_of_pairs(epochs).items()
     }
     for name, (optimizer, params) in OPTIMIZERS.items():
         given = {f"optimizer__{key}": value for key, value in params.items()}
