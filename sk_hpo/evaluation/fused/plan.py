@@ -15,18 +15,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from sk_hpo.evaluation.fused.rows import (
-    Draws,
-    Rate,
-    Rows,
-    dropout_arguments,
-    in_whole_vectors,
-    linear_arguments,
-    linear_backward,
-    linear_forward,
-    noise,
-    plain,
-)
+from sk_hpo.evaluation.fused.dropout import Draws, Rate, dropout_arguments, noise
+from sk_hpo.evaluation.fused.linear import linear_arguments, linear_backward, linear_forward
+from sk_hpo.evaluation.fused.rows import Rows, in_whole_vectors, plain
 
 __all__ = ["Plan", "plan_of"]
 

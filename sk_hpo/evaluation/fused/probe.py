@@ -16,9 +16,10 @@ from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
 from sk_hpo.evaluation.fused.batches import Batch, Feed
+from sk_hpo.evaluation.fused.dropout import drawing_from
 from sk_hpo.evaluation.fused.guard import structure
 from sk_hpo.evaluation.fused.losses import criterion_for
-from sk_hpo.evaluation.fused.rows import Rows, drawing_from, is_one_by_one, plain, recorded
+from sk_hpo.evaluation.fused.rows import Rows, is_one_by_one, plain, recorded
 from sk_hpo.evaluation.fused.stack import Stack
 from sk_hpo.evaluation.rng import get_state, kept
 

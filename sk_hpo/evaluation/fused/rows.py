@@ -11,28 +11,21 @@ Questions that have K answers (``item()``, ``if tensor:``) raise `OneAnswerWante
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
+from sk_hpo.evaluation.fused.dropout import current_draws, dropout_arguments, noise
+from sk_hpo.evaluation.fused.linear import linear, linear_arguments
+
 __all__ = [
-    "Draws",
     "OneAnswerWanted",
-    "Rate",
     "Rows",
-    "drawing_from",
-    "dropout_arguments",
     "in_whole_vectors",
     "is_one_by_one",
-    "linear_arguments",
-    "linear_backward",
-    "linear_forward",
-    "noise",
     "plain",
     "recorded",
 ]
@@ -97,184 +90,15 @@ def recorded() -> Any:
         _records.remove(record)
 
 
-# -- randomness ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Stands for a dropout probability that is not the same for all models."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Draws:
-    """What dropout draws from, model by model.
-
-    Parameters
-    ----------
-    generators : sequence of torch.Generator
-        One per model.
-    rates : mapping of str to sequence of float
-        The probability for each model that a `Rate` of that name stands for.
-    """
-
-    generators: Sequence[torch.Generator]
-    rates: Mapping[str, Sequence[float]] = field(default_factory=dict)
-
-
-_draws: list[Draws] = []
-
-
-@contextmanager
-def drawing_from(draws: Draws) -> Any:
-    """Let dropout draw from `draws` within the block."""
-    _draws.append(draws)
-    try:
-        yield
-    finally:
-        _draws.pop()
+# -- layers ---------------------------------------------------------------------------------
 
 
 def _dropout(function: Any, args: Any, kwargs: Any) -> Any:
     x, p, training, inplace = dropout_arguments(*args, **kwargs)
     if not training or p == 0.0:
         return x
-    drawn = noise(plain(x), p, _draws[-1])
+    drawn = noise(plain(x), p, current_draws())
     return x.mul_(drawn) if inplace else _rows(x * drawn)
-
-
-def noise(x: torch.Tensor, p: float | Rate, draws: Draws) -> torch.Tensor:
-    """Return what dropout multiplies with: as in ATen, drawn in the dtype of x, then scaled."""
-    if isinstance(p, Rate):
-        each = zip(x, draws.rates[p.name], draws.generators, strict=True)
-        return torch.stack([_scaled(*of_k) for of_k in each])
-    pairs = zip(x, draws.generators, strict=True)
-    drawn = torch.stack([_noise(of_k, p, generator) for of_k, generator in pairs])
-    return drawn.div_(1 - p) if p < 1 else drawn
-
-
-def _scaled(x: torch.Tensor, p: float, generator: torch.Generator) -> torch.Tensor:
-    drawn = _noise(x, p, generator)
-    return drawn.div_(1 - p) if p < 1 else drawn
-
-
-def _noise(x: torch.Tensor, p: float, generator: torch.Generator) -> torch.Tensor:
-    """Return ones where a number is kept; nothing is drawn where that is certain."""
-    if p in (0, 1):
-        return torch.full_like(x, 1 - p)
-    return torch.empty_like(x).bernoulli_(1 - p, generator=generator)
-
-
-def dropout_arguments(
-    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> tuple[Any, Any, bool, bool]:
-    """Return the arguments of a call of `dropout`."""
-    return input, p, training, inplace
-
-
-# -- linear layers -------------------------------------------------------------------------
-
-
-class _Linear(torch.autograd.Function):
-    """``x @ w.T + b`` of K models."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, w: Any, b: Any, at_once: bool) -> Any:
-        ctx.save_for_backward(x, w)
-        ctx.at_once = at_once
-        return _linear_forward(x, w, b, at_once)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:
-        x, w = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[:3]
-        return *linear_backward(gradient, x, w, ctx.at_once, wanted), None
-
-
-def _linear_forward(x: Any, w: Any, b: Any, at_once: bool) -> Any:
-    if not at_once:
-        return _singly(F.linear, x, w, *([] if b is None else [b]))
-    if b is None:
-        return torch.bmm(x, w.transpose(1, 2))
-    return torch.baddbmm(b.unsqueeze(1), x, w.transpose(1, 2))
-
-
-def linear_forward(x: Any, w: Any, b: Any) -> tuple[Any, bool]:
-    """Return the linear layer of K models, and whether their products can be done at once.
-
-    Parameters
-    ----------
-    x : Tensor of shape (K, n_rows, n_inputs)
-    w : Tensor of shape (K, n_outputs, n_inputs)
-    b : Tensor of shape (K, n_outputs) or None
-    """
-    shape = x.shape[1], w.shape[2], w.shape[1]
-    at_once = _rounds_alike(shape, b is not None, x.dtype, x.device)
-    return _linear_forward(x, w, b, at_once), at_once
-
-
-def linear_backward(
-    gradient: Any, x: Any, w: Any, at_once: bool, wanted: Sequence[bool]
-) -> tuple[Any, Any, Any]:
-    """Return the gradients by x, w and b as far as wanted.
-
-    Products are taken in the orientation in which autograd takes those of one model.
-    """
-    product = torch.bmm if at_once else _products
-    of_x = product(gradient, w) if wanted[0] else None
-    of_w = product(gradient.transpose(1, 2), x) if wanted[1] else None
-    if not wanted[2]:
-        return of_x, of_w, None
-    if at_once:
-        return of_x, of_w, gradient.sum(1)
-    return of_x, of_w, torch.stack([of_k.sum(0) for of_k in gradient])
-
-
-def _singly(function: Any, *tensors: torch.Tensor) -> torch.Tensor:
-    """Call `function` for each model, with tensors of its own: kernels heed where they begin.
-
-    A transposed one stays what it is, the transpose of a tensor of its own.
-    """
-    return torch.stack(
-        [function(*(x.clone() for x in of_k)) for of_k in zip(*tensors, strict=True)]
-    )
-
-
-def _products(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    return _singly(torch.mm, one, other)
-
-
-# Tensors of so many models begin at all places relative to the width of vectors.
-_PLACES = 17
-
-
-@lru_cache(maxsize=1024)
-def _rounds_alike(
-    shape: tuple[int, int, int], biased: bool, dtype: torch.dtype, device: torch.device
-) -> bool:
-    """Whether batched products of these sizes round as single ones do, on this machine.
-
-    Kernels are chosen by size: for a single row or output, say, they are often others.
-    """
-    if device.type != "cpu":
-        return True
-    n_rows, n_inputs, n_outputs = shape
-    generator = torch.Generator().manual_seed(0)
-
-    def drawn(*sizes: int) -> torch.Tensor:
-        return torch.randn(_PLACES, *sizes, generator=generator, dtype=dtype).requires_grad_()
-
-    inputs = [drawn(n_rows, n_inputs), drawn(n_outputs, n_inputs)]
-    inputs += [drawn(n_outputs)] if biased else []
-    slope = drawn(n_rows, n_outputs).detach()
-    with torch.enable_grad():
-        at_once = _Linear.apply(*inputs, *([] if biased else [None]), True)
-        single = _singly(F.linear, *inputs)
-        ours = torch.autograd.grad(at_once, inputs, slope)
-        theirs = torch.autograd.grad(single, inputs, slope)
-    pairs = zip((at_once, *ours), (single, *theirs), strict=True)
-    return all(torch.equal(one, other) for one, other in pairs)
 
 
 def _linear(function: Any, args: Any, kwargs: Any) -> Any:
@@ -286,14 +110,7 @@ def _linear(function: Any, args: Any, kwargs: Any) -> Any:
     if x.ndim < 3 or w.ndim != 3 or x.dtype != w.dtype:
         return _one_by_one(function, args, kwargs)
     flat = x.reshape(len(x), -1, x.shape[-1])
-    shape = flat.shape[1], *w.shape[:0:-1]
-    at_once = _rounds_alike(shape, b is not None, x.dtype, x.device)
-    return _rows(_Linear.apply(flat, w, b, at_once).reshape(*x.shape[:-1], w.shape[1]))
-
-
-def linear_arguments(input: Any, weight: Any, bias: Any = None) -> tuple[Any, Any, Any]:
-    """Return the arguments of a call of `linear`."""
-    return input, weight, bias
+    return _rows(linear(flat, w, b).reshape(*x.shape[:-1], w.shape[1]))
 
 
 # -- pointwise functions -------------------------------------------------------------------

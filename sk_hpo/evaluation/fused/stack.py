@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from sk_hpo.evaluation.fused.rows import Draws, Rate, Rows
+from sk_hpo.evaluation.fused.dropout import Draws, Rate
+from sk_hpo.evaluation.fused.rows import Rows
 
 __all__ = ["Layout", "Stack", "rates_of"]
 

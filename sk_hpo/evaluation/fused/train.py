@@ -16,11 +16,12 @@ import torch
 from skorch.callbacks import EpochScoring, PrintLog
 
 from sk_hpo.evaluation.fused.batches import Batch, Feed, first_leaf, mapped
+from sk_hpo.evaluation.fused.dropout import Draws, drawing_from
 from sk_hpo.evaluation.fused.guard import is_light, signature, why_alone
 from sk_hpo.evaluation.fused.losses import Criterion, Each, criterion_for
 from sk_hpo.evaluation.fused.optimizers import Optimizers
 from sk_hpo.evaluation.fused.plan import Plan, plan_of
-from sk_hpo.evaluation.fused.rows import Draws, drawing_from, plain, recorded
+from sk_hpo.evaluation.fused.rows import plain, recorded
 from sk_hpo.evaluation.fused.stack import Stack, rates_of
 from sk_hpo.evaluation.interrupt import Interrupt, interruptible
 from sk_hpo.evaluation.rng import Stream

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from sk_hpo.evaluation.fused.rows import Draws, OneAnswerWanted, Rows, drawing_from, plain
+from sk_hpo.evaluation.fused.dropout import Draws, drawing_from
+from sk_hpo.evaluation.fused.rows import OneAnswerWanted, Rows, plain
 
 
 def rows(x):
