@@ -153,10 +153,17 @@ def run_folds(context: FoldContext, tasks: Sequence[FoldTask]) -> list[FoldResul
     with _surroundings(context), ExitStack() as stack:
         rows: dict[int, TrainingData] = {}  # nets only read them: one copy for a fold's nets
         fits = [_Fit(context, task, rows if len(tasks) > 1 else {}) for task in tasks]
+        results: dict[_Fit, FoldResult] = {}
         for fit in fits:
             fit.begin(stack)
-        context.resource.advance_all([fit.training for fit in fits if fit.training])
-        return [fit.end() for fit in fits]
+            if fit.training is None or context.resource.alone(fit.training.model):
+                context.resource.advance_all([fit.training] if fit.training else [])
+                results[fit] = fit.end()
+                rows.clear()
+        waiting = [fit for fit in fits if fit not in results]
+        context.resource.advance_all([fit.training for fit in waiting if fit.training])
+        results |= {fit: fit.end() for fit in waiting}
+        return [results[fit] for fit in fits]
 
 
 def train_whole(
@@ -252,6 +259,7 @@ class _Fit:
         if task.resumable and context.resource.continues:
             write(self._path, Paused(state, result))
         report.tell(context, task, result)
+        self.training = None  # many may follow
         return result
 
     def _attempt(self, step: Callable[..., Any], *args: Any) -> Any:

@@ -146,6 +146,10 @@ class PipelineResource(Resource):
         finally:
             model.resource, model.stopped = inner.resource, inner.stopped
 
+    def alone(self, model: Model) -> bool:
+        """Whether the last step gains nothing from others."""
+        return self.inner.alone(model.extra["inner"])
+
     def advance_all(self, trainings: Sequence[Training]) -> None:
         """Train the last steps, together where their resource can."""
         pairs = []

@@ -178,6 +178,14 @@ class Resource(ABC):
     def advance(self, model: Model, data: TrainingData, to: int) -> None:
         """Train `model` in place from ``model.resource`` to `to`."""
 
+    def alone(self, model: Model) -> bool:
+        """Whether a model gains nothing from others beside it in `advance_all`.
+
+        It is then trained and scored before the next one is begun, so that no more models
+        than need be are in memory.
+        """
+        return True
+
     def advance_all(self, trainings: Sequence[Training]) -> None:
         """Do all `trainings`; one that raises keeps its error and disturbs no other.
 

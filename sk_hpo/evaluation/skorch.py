@@ -142,6 +142,15 @@ class SkorchEpochs(Resource):
                 raise
         model.resource += len(net.history) - epochs_before if model.stopped else epochs
 
+    def alone(self, model: Model) -> bool:
+        """Whether a net cannot be trained with others, or is too big to gain from it."""
+        if self.accelerator not in ("auto", "require"):
+            return True
+        from sk_hpo.evaluation.fused.guard import is_big, why_alone
+
+        big = self.accelerator == "auto" and is_big(model.estimator)
+        return big or bool(why_alone(model.estimator))
+
     def advance_all(self, trainings: Sequence[Training]) -> None:
         """Train nets of one architecture together, others one by one.
 

@@ -75,6 +75,10 @@ class Whole(Resource):
             fit(model.estimator, data)
         model.resource = to
 
+    def alone(self, model: Model) -> bool:
+        """Whether it is no net, or one that gains nothing from others."""
+        return not model.extra or model.extra["epochs"].alone(model.extra["inner"])
+
     def advance_all(self, trainings: Sequence[Training]) -> None:
         """Fit; nets that are alike together."""
         by_epochs: dict[Resource, list[tuple[Training, Training]]] = {}

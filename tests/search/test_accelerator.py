@@ -6,6 +6,7 @@ import pickle
 import random
 import sys
 import warnings
+from typing import ClassVar
 
 import cloudpickle
 import numpy as np
@@ -356,3 +357,31 @@ def test_unknown_accelerator():
 def test_report_of_what_is_no_net():
     fitted = search(estimator=sgd(), space={"alpha": [1e-3, 1e-2]}, n_iter=2).fit(X, y)
     assert report(fitted) == [{"path": "alone", "reason": ""}]
+
+
+class Noting(Callback):
+    """Notes when a training begins and ends."""
+
+    notes: ClassVar[list[str]] = []
+
+    def on_train_begin(self, net, **kwargs):
+        self.notes.append("begin")
+
+    def on_train_end(self, net, **kwargs):
+        self.notes.append("end")
+
+
+class OwnStep(NeuralNetClassifier):
+    def train_step(self, batch, **fit_params):
+        return super().train_step(batch, **fit_params)
+
+
+@pytest.mark.parametrize(("kind", "alone"), [(NeuralNetClassifier, False), (OwnStep, True)])
+def test_nets_that_train_alone_are_not_in_memory_together(kind, alone):
+    Noting.notes.clear()
+    made = kind(**net(callbacks=[Noting()]).get_params(deep=False))
+    fitted = search(estimator=made, space={"lr": SPACE["lr"]}, refit=False).fit(X, y)
+    n_fits = sum(row["n_fits"] for row in fitted.accelerator_report_)
+    one_by_one = ["begin", "end"] * n_fits
+    together = ["begin"] * n_fits + ["end"] * n_fits
+    assert Noting.notes == (one_by_one if alone else together)

@@ -60,7 +60,9 @@ def advance_together(
         To be trained alone, each for a `reason`; some of them are partly trained.
     """
     left: list[Training] = []
-    for candidates in _by_kind(_candidates(trainings, loaders, left)):
+    able = [training for training in trainings if _may_join(training, must_gain)]
+    left += [training for training in trainings if training.reason]
+    for candidates in _by_kind(_candidates(able, loaders, left)):
         for group in _groups(candidates):
             reason = _why_not(group, must_gain)
             if reason:
@@ -70,14 +72,32 @@ def advance_together(
     return left
 
 
+def _may_join(training: Training, must_gain: bool) -> bool:
+    """Whether a training may join others that are like it; gives it a reason if not."""
+    net = training.model.estimator
+    if training.data.fit_params:
+        training.reason = "fit parameters go to its forward"
+    elif not isinstance(training.stream, Stream) or training.stream.state is None:
+        training.reason = "it has no random numbers of its own"
+    else:
+        training.reason = why_alone(net)
+        if not training.reason and must_gain and is_big(net):
+            training.reason = "it has too many parameters to gain"
+    return not training.reason
+
+
 def _candidates(
     trainings: Sequence[Training],
     loaders: Callable[[Training], tuple[Any, Any]],
     left: list[Training],
 ) -> Iterator[_Candidate]:
     """Yield those that may join a group; add the others, with reasons, to `left`."""
-    for alike in _equal(trainings, _signature, left):
-        for training in alike:
+    alike: dict[Hashable, list[Training]] = {}
+    for training in trainings:
+        alike.setdefault(signature(training.model.estimator), []).append(training)
+    left += _with(NO_OTHER, (t for (t, *others) in alike.values() if not others))
+    for key, those in alike.items():
+        for training in those if len(those) > 1 else ():
             try:
                 found = loaders(training)
             except Exception as error:
@@ -87,36 +107,7 @@ def _candidates(
             if kinds[0] is None or (kinds[1] is None) is not (found[1] is None):
                 left += _with("its rows are not slices of arrays", [training])
             else:
-                yield _Candidate(training, found, (signature(training.model.estimator), kinds))
-
-
-def _signature(training: Training) -> Hashable | None:
-    """Return what says whether two trainings are alike; None, with a reason, if none is."""
-    net = training.model.estimator
-    if training.data.fit_params:
-        training.reason = "fit parameters go to its forward"
-    elif not isinstance(training.stream, Stream) or training.stream.state is None:
-        training.reason = "it has no random numbers of its own"
-    else:
-        training.reason = why_alone(net)
-    return None if training.reason else signature(net)
-
-
-def _equal(
-    trainings: Sequence[Training],
-    key: Callable[[Training], Hashable | None],
-    left: list[Training],
-) -> list[list[Training]]:
-    """Return those whose keys are equal, two or more; add the others to `left`."""
-    found: dict[Hashable, list[Training]] = {}
-    for training in trainings:
-        of_it = key(training)
-        if of_it is None:
-            left.append(training)
-        else:
-            found.setdefault(of_it, []).append(training)
-    left += _with(NO_OTHER, (t for (t, *others) in found.values() if not others))
-    return [alike for alike in found.values() if len(alike) > 1]
+                yield _Candidate(training, found, (key, kinds))
 
 
 NO_OTHER = "no other net is like it"
@@ -143,8 +134,6 @@ def _why_not(group: Sequence[_Candidate], must_gain: bool) -> str:
     if len(group) == 1:
         return NO_OTHER
     nets = [candidate.net for candidate in group]
-    if must_gain and is_big(nets[0]):
-        return "it has too many parameters to gain"
     device = nets[0].device or "cpu"
     train, valid = zip(*(candidate.loaders for candidate in group), strict=True)
     feed = Feed(train, device)
