@@ -28,6 +28,9 @@ LEARNING = ["bayes", "bohb"]
 # One of each class: for what cannot depend on the sampler or the resource.
 CLASSES = ["random", "bayes", "epochs", "asha", "bohb"]
 
+# Those whose results do not depend on who finishes first.
+SYNCHRONOUS = [kind for kind in CLASSES if kind != "asha"]
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     "random": {"n_iter": 5},
     "sobol": {"n_iter": 5, "sampler": "sobol"},

@@ -16,6 +16,7 @@ from search.searches import (
     CLASSES,
     FLAT,
     HALVING,
+    SYNCHRONOUS,
     WIDE,
     Calls,
     EpochRecorder,
@@ -149,7 +150,7 @@ def test_callbacks_reach_an_estimator_that_has_them(kind: str) -> None:
     assert hooks(spread)["on_fit_task_end"] == tasks + inner
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", SYNCHRONOUS)
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_counts_do_not_depend_on_n_jobs(kind: str, backend: str) -> None:
     if backend == "loky" and kind != "epochs":

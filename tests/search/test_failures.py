@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import uniform
-from search.searches import ALL, CLASSES, data, exhaustive, make
+from search.searches import ALL, CLASSES, SYNCHRONOUS, data, exhaustive, make
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import make_pipeline
@@ -350,7 +350,7 @@ def test_parameters_the_estimator_refuses() -> None:
         assert search.best_params_["alpha"] > 0
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", SYNCHRONOUS)
 @pytest.mark.parametrize("n_jobs", [2])
 def test_failures_in_other_processes(kind: str, n_jobs: int) -> None:
     import joblib
