@@ -55,7 +55,6 @@ METHODS = {
     "ray-asha": Method("with_ray", "search", {}, ("ray",)),
     "sk_hpo-hyperband": _ours("HalvingHyperbandSearchCV"),
     "sk_hpo-hyperband-paired": _ours("HalvingHyperbandSearchCV", paired=True),
-    "sk_hpo-hyperband-tpe": _ours("HalvingHyperbandSearchCV", sampler="tpe"),
     "sk_hpo-asha": _ours("ASHASearchCV"),
     "sk_hpo-bohb": _ours("BOHBSearchCV"),
 }

@@ -40,7 +40,7 @@ def draw(groups: Mapping[Setting, Group], path: Path) -> None:
         finals = [run.incumbents[-1].test for runs in group.values() for run in runs]
         axes.set_ylim(min(finals) - 0.08, max(finals) + 0.01)
         axes.set(xscale="log", xlabel="seconds", ylabel="test accuracy of the incumbent")
-        axes.set_title(f"{setting.rows} rows, 3 folds, {setting.jobs} jobs")
+        axes.set_title(f"{setting.rows} rows, 3 folds, n_jobs={setting.jobs}")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8, loc="lower right")
     figure.savefig(path, dpi=150)

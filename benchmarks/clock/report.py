@@ -74,7 +74,7 @@ def soon(runs: Sequence[Result], other: Sequence[Result]) -> Soon:
 def to_text(groups: Mapping[Setting, Group]) -> str:
     parts = []
     for setting, group in groups.items():
-        parts += [f"{setting.rows} rows, {setting.max_epochs} epochs, {setting.jobs} jobs"]
+        parts += [f"{setting.rows} rows, {setting.max_epochs} epochs, n_jobs={setting.jobs}"]
         parts += [_table(group)]
         parts += [_reached(group, target) for target in GOALS if target in group]
     return "\n\n".join(parts)

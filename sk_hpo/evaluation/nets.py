@@ -6,7 +6,7 @@ skorch is looked at only where it is loaded: who has no net pays nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -14,13 +14,30 @@ from sklearn.pipeline import Pipeline
 from sk_hpo.evaluation.pipeline import PipelineResource
 from sk_hpo.evaluation.resources import Accelerator, Resource
 
-__all__ = ["epochs_of", "is_net", "kin_of"]
+__all__ = ["epochs_of", "is_net", "kin_of", "overridden", "stock_class"]
 
 
 def is_net(estimator: Any) -> bool:
     """Whether `estimator` is a skorch net."""
     skorch = sys.modules.get("skorch")
     return skorch is not None and isinstance(estimator, skorch.NeuralNet)
+
+
+def stock_class(net: Any) -> Any:
+    """Return the class of skorch that a net's class is made from."""
+    skorch = sys.modules["skorch"]
+    return next(
+        kind for kind in type(net).__mro__ if getattr(skorch, kind.__name__, None) is kind
+    )
+
+
+def overridden(net: Any, methods: Iterable[str]) -> str:
+    """Return the first of `methods` that is not skorch's own; empty if all are."""
+    kind, stock = type(net), stock_class(net)
+    for name in methods:
+        if name in vars(net) or getattr(kind, name) is not getattr(stock, name):
+            return name
+    return ""
 
 
 def epochs_of(
@@ -34,7 +51,7 @@ def epochs_of(
     if accelerator == "off":
         return None
     net = _net_of(estimator)
-    if net is None or not _fits_as_usual(net):
+    if net is None or overridden(net, ("fit", "partial_fit", "initialize")):
         return None
     from sk_hpo.evaluation.skorch import SkorchEpochs
 
@@ -82,15 +99,3 @@ def _net_of(estimator: Any) -> Any:
     if not plain or estimator.transform_input is not None:
         return None
     return estimator.steps[-1][1] if is_net(estimator.steps[-1][1]) else None
-
-
-def _fits_as_usual(net: Any) -> bool:
-    skorch = sys.modules["skorch"]
-    stock = next(kind for kind in type(net).__mro__ if kind.__module__.startswith("skorch."))
-    if getattr(skorch, stock.__name__, None) is not stock:
-        return False
-    methods = ("fit", "partial_fit", "initialize")
-    return all(
-        name not in vars(net) and getattr(type(net), name) is getattr(stock, name)
-        for name in methods
-    )

@@ -19,9 +19,10 @@ from typing import Any
 
 import cloudpickle
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochScoring
 from torch.nn.utils.parametrize import is_parametrized
+
+from sk_hpo.evaluation.nets import overridden
 
 __all__ = ["callbacks_of", "dumps", "loads"]
 
@@ -162,7 +163,7 @@ _TRAINING_STEPS = (
 
 def _gradients(net: Any) -> list[tuple[Any, Any]]:
     """Return (parameter, gradient) if the net may accumulate gradients over batches."""
-    if all(getattr(type(net), name) is getattr(NeuralNet, name) for name in _TRAINING_STEPS):
+    if not overridden(net, _TRAINING_STEPS):
         return []
     groups = [group for optimizer in _optimizers(net) for group in optimizer.param_groups]
     parameters = [parameter for group in groups for parameter in group["params"]]

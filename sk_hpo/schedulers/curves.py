@@ -6,12 +6,11 @@ Optimization, KDD 2017, section 3.2.1 (median stopping rule).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
-from sk_hpo.schedulers.base import WAIT, Scheduler, Signal
+from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.schedulers.wrapper import Wrapper
 from sk_hpo.trial import Job, Outcome
 
@@ -96,19 +95,6 @@ class CurveScheduler(Wrapper):
         super().__init__(inner)
         self._fields: dict[tuple[int, int], _Field] = {}
         self._runners: dict[int, _Runner] = {}  # by trial, until the inner one is told
-        self._ready: deque[Job] = deque()
-        self._out: dict[int, Job] = {}
-
-    def ask(self) -> Job | Signal:
-        """Return a further part of a job if there is one, else a new job's first part."""
-        if not self._ready:
-            answer = self.inner.ask()
-            if not isinstance(answer, Job):
-                return WAIT if self._out else answer
-            self._begin(answer)
-        job = self._ready.popleft()
-        self._out[job.trial] = job
-        return job
 
     def tell(self, job: Job, outcome: Outcome) -> Iterable[int]:
         """Record the outcome of a part; tell the inner scheduler what is decided.
@@ -123,7 +109,8 @@ class CurveScheduler(Wrapper):
         retired : list of int
             What the inner scheduler said, about every trial that was decided by this.
         """
-        runner = self._back(job)
+        self._back(job)
+        runner = self._runners[job.trial]
         if outcome.failed and job.stop < runner.job.stop:
             return [*self._give_up(runner, outcome, job.stop), *self._advance(runner)]
         runner.curve.append(outcome.score)
@@ -137,14 +124,9 @@ class CurveScheduler(Wrapper):
 
     def drop(self, job: Job, outcome: Outcome, resource: int) -> Iterable[int]:
         """Give up the job that `job` is a part of."""
-        runner = self._back(job)
+        self._back(job)
+        runner = self._runners[job.trial]
         return [*self._give_up(runner, outcome, resource), *self._advance(runner)]
-
-    def _back(self, job: Job) -> _Runner:
-        if self._out.get(job.trial) != job:
-            raise ValueError(f"{job} is not outstanding: never asked for, or told before.")
-        del self._out[job.trial]
-        return self._runners[job.trial]
 
     def _begin(self, job: Job) -> None:
         field = self._field(job)

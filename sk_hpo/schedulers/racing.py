@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from sk_hpo.schedulers.base import WAIT, Scheduler, Signal
+from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.schedulers.folds import Layout, Step, together
 from sk_hpo.schedulers.rules import FloatArray, Rule
 from sk_hpo.schedulers.wrapper import Wrapper
@@ -123,20 +122,6 @@ class FoldScheduler(Wrapper):
         self.rule = rule
         self._races: dict[tuple[int, int, int], _Race] = {}
         self._entrants: dict[int, _Entrant] = {}  # by trial, until the inner one is told
-        self._ready: deque[Job] = deque()
-        self._out: dict[tuple[int, tuple[int, ...]], Job] = {}
-
-    def ask(self) -> Job | Signal:
-        """Return a job of some folds: further ones first, else a new job of the inner one."""
-        if not self._ready:
-            answer = self.inner.ask()
-            if not isinstance(answer, Job):
-                return WAIT if self._out else answer
-            self._begin(answer)
-        job = self._ready.popleft()
-        assert job.folds is not None
-        self._out[job.trial, job.folds] = job
-        return job
 
     def tell(self, job: Job, outcome: Outcome) -> Iterable[int]:
         """Record the outcome of some folds; tell the inner scheduler what is decided.
@@ -151,17 +136,14 @@ class FoldScheduler(Wrapper):
         retired : list of int
             What the inner scheduler said, about every trial that was decided by this.
         """
-        key = (job.trial, job.folds or ())
-        if self._out.get(key) != job:
-            raise ValueError(f"{job} is not outstanding: never asked for, or told before.")
-        del self._out[key]
+        self._back(job)
         entrant = self._entrants[job.trial]
         entrant.n_out -= 1
         entrant.cost += outcome.cost
         entrant.failure = entrant.failure or outcome.failure
         if outcome.failed and entrant.sound:
             entrant.broken = outcome.score
-        for fold in key[1]:
+        for fold in job.folds or ():
             entrant.scores[fold] = outcome.scores[fold]
             entrant.results[fold] = outcome.folds[fold] if outcome.folds else None
         return self._decide(entrant)

@@ -7,10 +7,7 @@ largest resource that has enough of them, in `sk_hpo.samplers.observed`.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
+from sk_hpo.search.defaults import with_defaults
 from sk_hpo.search.document import documented
 from sk_hpo.search.hyperband import HalvingHyperbandSearchCV
 
@@ -71,55 +68,4 @@ class BOHBSearchCV(HalvingHyperbandSearchCV):
     ['initial', 'model']
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        param_distributions: Any,
-        *,
-        resource: str = "epochs",
-        min_resources: int = 1,
-        max_resources: Any = "auto",
-        factor: float = 3,
-        stop_hopeless: bool = False,
-        hyperband_iterations: int = 1,
-        brackets: Any = "all",
-        sampler: Any = "tpe",
-        points_to_evaluate: Any = None,
-        constraint: Any = None,
-        fold_racing: Any = False,
-        accelerator: Any = "auto",
-        scoring: Any = None,
-        n_jobs: int | None = None,
-        refit: Any = True,
-        cv: Any = None,
-        verbose: int = 0,
-        pre_dispatch: Any = "2*n_jobs",
-        random_state: Any = None,
-        error_score: Any = np.nan,
-        return_train_score: bool = False,
-    ) -> None:
-        super().__init__(
-            estimator,
-            param_distributions,
-            resource=resource,
-            min_resources=min_resources,
-            max_resources=max_resources,
-            factor=factor,
-            stop_hopeless=stop_hopeless,
-            hyperband_iterations=hyperband_iterations,
-            brackets=brackets,
-            sampler=sampler,
-            points_to_evaluate=points_to_evaluate,
-            constraint=constraint,
-            fold_racing=fold_racing,
-            accelerator=accelerator,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            random_state=random_state,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
+    __init__ = with_defaults(HalvingHyperbandSearchCV.__init__, sampler="tpe")

@@ -10,12 +10,6 @@ from collections.abc import Hashable
 from typing import Any
 
 import torch
-from skorch import (
-    NeuralNet,
-    NeuralNetBinaryClassifier,
-    NeuralNetClassifier,
-    NeuralNetRegressor,
-)
 from skorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -30,10 +24,9 @@ from skorch.history import History
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from sk_hpo.evaluation.fused.optimizers import KNOWN
+from sk_hpo.evaluation.nets import overridden, stock_class
 
 __all__ = ["is_big", "is_light", "signature", "structure", "why_alone"]
-
-_STOCK = (NeuralNetClassifier, NeuralNetBinaryClassifier, NeuralNetRegressor, NeuralNet)
 
 # What skorch does for each batch, and what is done here instead.
 _REPLACED = (
@@ -104,7 +97,7 @@ def signature(net: Any) -> Hashable:
         for name, buffer in part.named_buffers()
     ]
     return (
-        _stock_class(net),
+        stock_class(net),
         type(net.optimizer_),
         str(net.device),
         tuple(named),
@@ -160,16 +153,9 @@ class _Itself:
 # -- checks: a net -> why it is trained alone, or nothing --------------------------------------
 
 
-def _stock_class(net: Any) -> type:
-    return next(kind for kind in type(net).__mro__ if kind in _STOCK)
-
-
 def _methods(net: Any) -> str | None:
-    kind, stock = type(net), _stock_class(net)
-    for name in _REPLACED:
-        if name in vars(net) or getattr(kind, name) is not getattr(stock, name):
-            return f"{kind.__name__} overrides {name}"
-    return None
+    name = overridden(net, _REPLACED)
+    return f"{type(net).__name__} overrides {name}" if name else None
 
 
 def _parts(net: Any) -> str | None:
