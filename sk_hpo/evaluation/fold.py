@@ -152,7 +152,7 @@ def run_folds(context: FoldContext, tasks: Sequence[FoldTask]) -> list[FoldResul
     """
     with _surroundings(context), ExitStack() as stack:
         rows: dict[int, TrainingData] = {}  # nets only read them: one copy for a fold's nets
-        fits = [_Fit(context, task, rows if len(tasks) > 1 else {}) for task in tasks]
+        fits = [_Fit(context, task, rows) for task in tasks]
         results: dict[_Fit, FoldResult] = {}
         for fit in fits:
             fit.begin(stack)

@@ -31,9 +31,9 @@ fold_racing : bool, "forgiving" or "paired", default=False
     With ``n_jobs``, several candidates race side by side; where each suggestion waits for
     the one before, there is nothing to do side by side.
 accelerator : {"auto", "loader", "off", "require"}, default="auto"
-    How skorch nets are trained faster than one by one, with the same results to the last
-    bit. "auto": folds and candidates of one architecture are trained at once, as one batched
-    model, where that pays and changes nothing; and a stock `DataLoader` is replaced by
+    How skorch nets are trained faster than one by one, with the same results, on a CPU to
+    the last bit. "auto": folds and candidates of one architecture are trained at once, as
+    one batched model, where that pays and changes nothing; a stock `DataLoader` is replaced by
     `sk_hpo.torch.TensorLoader`, which slices arrays. "loader": only the latter. "off":
     neither. "require": as "auto", but a net that cannot be trained with others is an error.
     ``accelerator_report_`` says what was done.
