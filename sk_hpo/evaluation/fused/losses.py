@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_map
 
 from sk_hpo.evaluation.fused.batches import Batch, Feed
 from sk_hpo.evaluation.fused.rows import Rows, in_whole_vectors, plain
+from sk_hpo.evaluation.fused.softmax import log_softmax, log_softmax_backward
 
 __all__ = ["Criterion", "Each", "LogLoss", "SquaredError", "criterion_for", "mean_in_order"]
 
@@ -79,7 +80,20 @@ class Each(Criterion):
         return losses
 
 
-class LogLoss(Criterion):
+class _Whole(Criterion):
+    """A loss whose slope is known for all models at once."""
+
+    def step(
+        self, nets: Sequence[Any], batch: Batch, y_pred: Any, trained: Sequence[Any]
+    ) -> tuple[Any, Sequence[Any]]:
+        with torch._C.DisableTorchFunctionSubclass():
+            y_pred = plain(y_pred)
+            report, slope = self.slope(batch, y_pred.detach())
+            gradients = torch.autograd.grad(y_pred, trained, slope)
+        return report, gradients
+
+
+class LogLoss(_Whole):
     """`CrossEntropyLoss`, and `NLLLoss` of a skorch classifier, without weights.
 
     Parameters
@@ -91,20 +105,11 @@ class LogLoss(Criterion):
     def __init__(self, *, from_logits: bool) -> None:
         self._from_logits = from_logits
 
-    def step(
-        self, nets: Sequence[Any], batch: Batch, y_pred: Any, trained: Sequence[Any]
-    ) -> tuple[Any, Sequence[Any]]:
-        with torch._C.DisableTorchFunctionSubclass():
-            logs = self._logs(y_pred)
-            slope = self._slope(logs, batch.y)
-            gradients = torch.autograd.grad(logs, trained, slope)
-        return self._report(logs.detach(), batch.y), gradients
-
     def slope(self, batch: Batch, y_pred: Any) -> tuple[Any, Any]:
         logs = self._logs(y_pred)
         slope = self._slope(logs, batch.y)
         if self._from_logits:
-            slope = torch.ops.aten._log_softmax_backward_data(slope, logs, -1, logs.dtype)
+            slope = log_softmax_backward(slope, logs)
         else:
             slope = slope.div(y_pred + torch.finfo(y_pred.dtype).eps)
         return self._report(logs, batch.y), slope
@@ -127,24 +132,15 @@ class LogLoss(Criterion):
     def _logs(self, y_pred: Any) -> torch.Tensor:
         y_pred = plain(y_pred)
         if self._from_logits:
-            return F.log_softmax(y_pred, -1)
+            return log_softmax(y_pred)
         shifted = y_pred + torch.finfo(y_pred.dtype).eps
         if in_whole_vectors(shifted):
             return torch.log(shifted)
         return torch.stack([torch.log(of_k) for of_k in shifted])
 
 
-class SquaredError(Criterion):
+class SquaredError(_Whole):
     """`MSELoss` of targets in the shape of the predictions."""
-
-    def step(
-        self, nets: Sequence[Any], batch: Batch, y_pred: Any, trained: Sequence[Any]
-    ) -> tuple[Any, Sequence[Any]]:
-        with torch._C.DisableTorchFunctionSubclass():
-            y_pred = plain(y_pred)
-            report, slope = self.slope(batch, y_pred.detach())
-            gradients = torch.autograd.grad(y_pred, trained, slope)
-        return report, gradients
 
     def slope(self, batch: Batch, y_pred: Any) -> tuple[Any, Any]:
         # As ATen's mse_loss_backward: the difference times the factor.

@@ -211,8 +211,13 @@ def epochs_of(net: Any) -> list[str]:
 
 
 def parts_of(state: Any) -> Any:
-    """Return a nested state with tensors as bytes, so that NaN is equal to NaN."""
+    """Return a nested state with tensors as bytes, so that NaN is equal to NaN.
+
+    Any NaN: what its sign is depends on which of two kernels met it first.
+    """
     if isinstance(state, torch.Tensor):
+        if state.is_floating_point():
+            state = torch.where(state.isnan(), torch.nan, state)
         return str(state.dtype), tuple(state.shape), state.detach().numpy().tobytes()
     if isinstance(state, np.ndarray):
         return state.tobytes()
