@@ -3,7 +3,7 @@
 torch's optimizers that are listed here treat every number alike. So models whose
 hyperparameters are the same, as those of the folds of one candidate, can be stepped as if
 they were one model with one long parameter, and each gets, to the last bit, what a step of
-its own would have given it.
+its own would have given it. Rates and the like may even differ, see `numbers`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from inspect import unwrap
+from itertools import groupby, pairwise
 from typing import Any
 
+import numpy as np
 import torch
 
+from sk_hpo.evaluation.fused.numbers import Numbers, Parameters, rounds_alike
 from sk_hpo.evaluation.fused.stack import Layout, Stack
 
-__all__ = ["KNOWN", "Optimizers", "hyperparameters"]
+__all__ = ["KNOWN", "Optimizers"]
 
 KNOWN = (
     torch.optim.SGD,
@@ -34,11 +37,34 @@ KNOWN = (
 )
 
 
-def hyperparameters(optimizer: Any) -> tuple[Any, ...]:
+# Those that only scale tensors, which `Numbers` may do, and the classes where that is so.
+_RATES = ("lr", "weight_decay", "momentum")
+_WITH_RATES = KNOWN[:9]
+
+# Numbers of a run, unless of one model: its tensors are gone through once per operation.
+_NUMBERS = 1 << 18
+
+
+def _key(optimizer: Any) -> tuple[Any, ...]:
     """Return what two optimizers must have in common to be stepped as one."""
     (group,) = optimizer.param_groups
+    rates = _rates_of(optimizer)
     # Schedulers keep more in the group than the optimizer looks at.
-    return tuple((name, _hashable(group[name])) for name in sorted(optimizer.defaults))
+    return tuple(
+        (name, group[name] != 0 if name in rates else _hashable(group[name]))
+        for name in sorted(optimizer.defaults)
+    )
+
+
+def _rates_of(optimizer: Any) -> dict[str, float]:
+    """Return the hyperparameters that may be another model's in the same step."""
+    (group,) = optimizer.param_groups
+    if type(optimizer) not in _WITH_RATES:
+        return {}
+    (p, *_) = group["params"]
+    if not rounds_alike(p.dtype, p.device):
+        return {}
+    return {name: group[name] for name in _RATES if type(group.get(name)) in (int, float)}
 
 
 def _hashable(value: Any) -> Any:
@@ -66,24 +92,26 @@ class Optimizers:
         self._optimizers = list(optimizers)
         self._together = list(together)
         self._runs: list[_Run] = []
+        self._keys: list[Any] = []
 
     def refresh(self) -> None:
         """Take over the hyperparameters that the models' optimizers have now."""
         keys = [
-            (together, hyperparameters(optimizer))
+            (together, _key(optimizer))
             for together, optimizer in zip(self._together, self._optimizers, strict=True)
         ]
-        if [run.slice for run in self._runs] == _equal_runs(keys):
-            for run in self._runs:
-                run.take_over(self._optimizers[run.slice.start])
-            return
-        self.write_back()
-        states = [_packed(o, self._stack.layout) for o in self._optimizers]
-        full = [(key, _alike(state)) for key, state in zip(keys, states, strict=True)]
-        self._runs = [
-            _Run(self._stack, at, self._optimizers[at.start], states[at])
-            for at in _equal_runs(full)
-        ]
+        if keys != self._keys or not all(
+            run.take_over(self._optimizers[run.slice]) for run in self._runs
+        ):
+            self.write_back()
+            states = [_packed(o, self._stack.layout) for o in self._optimizers]
+            full = [(key, _alike(state)) for key, state in zip(keys, states, strict=True)]
+            most = max(1, _NUMBERS // self._stack.layout.size)
+            self._runs = [
+                _Run(self._stack, at, self._optimizers[at], states[at])
+                for at in _equal_runs(full, most)
+            ]
+            self._keys = keys
 
     def step(self, active: Sequence[bool]) -> None:
         """Step the models that are active, by the gradients in the stack.
@@ -98,7 +126,7 @@ class Optimizers:
 
     def forget(self) -> None:
         """Read all states anew at the next `refresh`; they must have been written back."""
-        self._runs = []
+        self._runs, self._keys = [], []
 
     def write_back(self) -> None:
         """Give the models' own optimizers the state that they have reached."""
@@ -108,16 +136,22 @@ class Optimizers:
 
 
 class _Run:
-    """Neighbouring models with equal hyperparameters: one optimizer, one long parameter."""
+    """Neighbouring models with equal hyperparameters, rates apart: one optimizer."""
 
     def __init__(
-        self, stack: Stack, at: slice, like: Any, states: Sequence[dict[str, Any]]
+        self,
+        stack: Stack,
+        at: slice,
+        optimizers: Sequence[Any],
+        states: Sequence[dict[str, Any]],
     ) -> None:
         self.slice = at
         self._layout = stack.layout
-        self._n = at.stop - at.start
-        self._parameter = torch.nn.Parameter(stack.weights[at].view(-1))
-        self._parameter.grad = stack.gradients[at].view(-1)
+        self._n = len(optimizers)
+        like = optimizers[0]
+        self._by_rows = _differ(optimizers)
+        self._parameter = self._as_one(stack.weights[at]).requires_grad_()
+        self._parameter.grad = self._as_one(stack.gradients[at])
         self._optimizer = object.__new__(type(like))
         vars(self._optimizer).update(
             {name: value for name, value in vars(like).items() if name != "step"}
@@ -125,15 +159,32 @@ class _Run:
         self._optimizer.state = defaultdict(dict)
         if states[0]:
             self._optimizer.state[self._parameter] = {
-                name: _long([state[name] for state in states]) for name in states[0]
+                name: self._as_one(torch.stack([state[name] for state in states]))
+                if _is_long(value)
+                else value
+                for name, value in states[0].items()
             }
-        self.take_over(like)
+        self.take_over(optimizers)
         # Without what torch wraps around it for hooks and profilers, of which there are none.
         self._step = unwrap(type(like).step).__get__(self._optimizer)
 
-    def take_over(self, like: Any) -> None:
-        (group,) = like.param_groups
-        self._optimizer.param_groups = [{**group, "params": [self._parameter]}]
+    def _as_one(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return what the optimizer takes for one tensor: without rows, if it can be."""
+        return rows.as_subclass(Parameters) if self._by_rows else rows.view(-1)
+
+    def take_over(self, optimizers: Sequence[Any]) -> bool:
+        """Take over the rates of the models; return whether that was possible."""
+        (group,) = optimizers[0].param_groups
+        taken = {**group, "params": [self._parameter]}
+        if _differ(optimizers):
+            if not self._by_rows:
+                return False
+            for name in _rates_of(optimizers[0]):
+                values = np.array([o.param_groups[0][name] for o in optimizers], float)
+                if (values != values[0]).any():
+                    taken[name] = Numbers(values)
+        self._optimizer.param_groups = [taken]
+        return True
 
     def step(self) -> None:
         self._step()
@@ -141,16 +192,30 @@ class _Run:
     def write_back(self, i: int, optimizer: Any) -> None:
         state = self._optimizer.state.get(self._parameter, {})
         rows = {
-            name: value.view(self._n, -1)[i] if _is_long(value) else value
+            name: value.as_subclass(torch.Tensor).view(self._n, -1)[i]
+            if _is_long(value)
+            else value
             for name, value in state.items()
         }
         _unpack(rows, optimizer, self._layout)
 
 
-def _equal_runs(keys: Sequence[Any]) -> list[slice]:
-    """Return the slices of neighbouring equal keys."""
-    starts = [k for k in range(len(keys)) if k == 0 or keys[k] != keys[k - 1]]
-    return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(keys)], strict=True)]
+def _differ(optimizers: Sequence[Any]) -> bool:
+    """Whether the rates of some are not those of others."""
+    first, *others = map(_rates_of, optimizers)
+    return any(other != first for other in others)
+
+
+def _equal_runs(keys: Sequence[Any], most: int) -> list[slice]:
+    """Return the slices of neighbouring equal keys, of about equal lengths up to `most`."""
+    runs, start = [], 0
+    for _, of_run in groupby(keys):
+        n = len(list(of_run))
+        n_parts = -(-n // most)
+        bounds = [start + i * n // n_parts for i in range(n_parts + 1)]
+        runs += [slice(a, b) for a, b in pairwise(bounds)]
+        start += n
+    return runs
 
 
 # -- the state of an optimizer as rows -------------------------------------------------------
@@ -189,10 +254,6 @@ def _unpack(rows: dict[str, Any], optimizer: Any, layout: Layout) -> None:
 def _is_long(value: Any) -> bool:
     """Whether it has an entry per number of the parameter; counters have no dimension."""
     return isinstance(value, torch.Tensor) and value.ndim > 0
-
-
-def _long(values: Sequence[Any]) -> Any:
-    return torch.cat(list(values)) if _is_long(values[0]) else values[0]
 
 
 def _alike(state: dict[str, Any]) -> tuple[Any, ...]:

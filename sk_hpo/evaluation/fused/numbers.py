@@ -1,0 +1,132 @@
+"""Hyperparameters of K models in the place of one: torch's optimizers step with them unawares.
+
+An optimizer multiplies by its learning rate in a few places only, always by functions of
+tensors. Those of a `Parameters` do it row by row if they are given `Numbers`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["Numbers", "Parameters", "rounds_alike"]
+
+
+def _with(operation: Callable[[Any, Any], Any]) -> Callable[[Numbers, Any], Any]:
+    def apply(self: Numbers, other: Any) -> Any:
+        if isinstance(other, Numbers):
+            return Numbers(operation(self.values, other.values))
+        if isinstance(other, (int, float)):
+            return Numbers(operation(self.values, other))
+        return NotImplemented
+
+    return apply
+
+
+def _reflected(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda a, b: operation(b, a)
+
+
+class Numbers(float):
+    """A number of each of K models; for whoever looks at it as one number, the first.
+
+    Either all of them are zero or none is.
+
+    Parameters
+    ----------
+    values : ndarray of float64 of shape (K,)
+
+    Examples
+    --------
+    >>> (1 - Numbers(np.array([0.25, 0.5])) / 2).values
+    array([0.875, 0.75 ])
+    """
+
+    values: np.ndarray
+
+    def __new__(cls, values: np.ndarray) -> Numbers:
+        self = super().__new__(cls, values[0])
+        self.values = values
+        return self
+
+    def __neg__(self) -> Numbers:
+        return Numbers(-self.values)
+
+    def __pow__(self, *other: Any) -> Any:
+        raise TypeError("numpy's powers of several numbers may round as no single one does")
+
+    __rpow__ = __pow__
+    __add__ = __radd__ = _with(operator.add)
+    __mul__ = __rmul__ = _with(operator.mul)
+    __sub__ = _with(operator.sub)
+    __rsub__ = _with(_reflected(operator.sub))
+    __truediv__ = _with(operator.truediv)
+    __rtruediv__ = _with(_reflected(operator.truediv))
+
+    def column(self, like: torch.Tensor) -> torch.Tensor:
+        """Return the numbers as a tensor of shape (K, 1)."""
+        return torch.from_numpy(self.values).to(like).unsqueeze(1)
+
+
+class Parameters(torch.Tensor):
+    """The parameters, gradients or states of K models, a row each, that take `Numbers`.
+
+    Examples
+    --------
+    >>> weights = torch.ones(2, 3).as_subclass(Parameters)
+    >>> weights.add_(torch.ones(2, 3), alpha=-Numbers(np.array([0.25, 0.5])))
+    Parameters([[0.7500, 0.7500, 0.7500],
+                [0.5000, 0.5000, 0.5000]])
+    """
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        given = next((a for a in (*args[1:], *kwargs.values()) if isinstance(a, Numbers)), None)
+        with torch._C.DisableTorchFunctionSubclass():
+            if given is None:
+                result = func(*args, **kwargs)
+            else:
+                result = _with_numbers(func, args, kwargs, given)
+            if isinstance(result, torch.Tensor) and not isinstance(result, Parameters):
+                return result.as_subclass(cls) if result.ndim else result
+            return result
+
+
+def _with_numbers(func: Any, args: Any, kwargs: Any, given: Numbers) -> Any:
+    """Call `func` with other arguments that come to the same, or refuse."""
+    x, *others = args
+    column = given.column(x)
+    inplace = func.__name__.endswith("_")
+    match func.__name__.strip("_"), others, kwargs:
+        case ("mul", [Numbers()], {}) if not kwargs:
+            return func(x, column)
+        case ("add", [torch.Tensor() as other], {"alpha": Numbers()}):
+            return (x.addcmul_ if inplace else x.addcmul)(other, column)
+        case ("addcdiv", [torch.Tensor() as a, torch.Tensor() as b], {"value": Numbers()}):
+            return (x.addcdiv_ if inplace else x.addcdiv)(a * column, b)
+    raise TypeError(f"{func.__name__} takes one number for all models")
+
+
+@lru_cache(maxsize=16)
+def rounds_alike(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether `Numbers` give, on this machine, the bits that each number gives by itself."""
+    generator = torch.Generator().manual_seed(0)
+    a, b, c = torch.randn(3, 3, 1009, generator=generator, dtype=dtype).to(device)
+    numbers = Numbers(np.array([0.1, -0.003, 0.7]))
+
+    def results(a: Any, b: Any, c: Any, number: float) -> list[torch.Tensor]:
+        return [a * number, a.add(b, alpha=number), a.clone().addcdiv_(b, c, value=number)]
+
+    rows = [x.as_subclass(Parameters) for x in (a, b, c)]
+    together = results(rows[0], rows[1], rows[2], numbers)
+    apart = [results(*of_k) for of_k in zip(a, b, c, numbers.values.tolist(), strict=True)]
+    pairs = zip(together, zip(*apart, strict=True), strict=True)
+    return all(bool((one == torch.stack(other)).all()) for one, other in pairs)
