@@ -14,7 +14,7 @@ from sk_hpo.evaluation.tensor_loader import Tensors, order, take, tensors_of
 
 __all__ = ["Batch", "Feed", "first_leaf", "kind_of", "mapped"]
 
-_WINDOW = 4 << 20  # bytes that are gathered at a time: what a cache holds
+_POOL = 64 << 20  # bytes of data sets that may be copied next to one another
 
 
 def mapped(function: Callable[[Any], Any], data: Any) -> Any:
@@ -78,6 +78,7 @@ class Feed:
         self._data = [_known(loader.dataset) for loader in loaders]
         self._size = loaders[0].batch_sampler.batch_size
         self._device = device
+        self._pool, self._begins = _pooled(self._data, device)
 
     @property
     def n_batches(self) -> list[int]:
@@ -120,38 +121,22 @@ class Feed:
             for k, (loader, generator) in enumerate(zip(self._loaders, generators, strict=True))
         ]
         full = min(map(len, rows)) // self._size
-        for start, stop in self._windows(full):
-            window = [r[start * self._size : stop * self._size] for r in rows]
-            X, y = (self._gathered(part, window) for part in (0, 1))
-            for i in range(stop - start):
-                yield [self._all(X, y, i)]
+        everyone = range(len(rows))
+        whole = self._in_pool(torch.stack([r[: full * self._size] for r in rows]), everyone)
+        batches = whole.unflatten(1, (full, self._size)).transpose(0, 1).contiguous()
+        for of_batch in batches:
+            X, y = self._gathered(of_batch, everyone)
+            yield [Batch(slice(None), everyone, _as_rows(X), y)]
         for b in range(full, max(self.n_batches)):
             yield list(self._by_size([r[b * self._size : (b + 1) * self._size] for r in rows]))
-
-    def _windows(self, n: int) -> Iterator[tuple[int, int]]:
-        """Yield (start, stop) in batches."""
-        leaves = tree_leaves([data.parts[:2] for data in self._data])
-        row = sum(x[:1].numel() * x.element_size() for x in leaves)
-        step = max(1, _WINDOW // max(1, row * self._size))
-        for start in range(0, n, step):
-            yield start, min(start + step, n)
-
-    def _all(self, X: Any, y: Any, i: int) -> Batch:
-        rows = slice(i * self._size, (i + 1) * self._size)
-        return Batch(
-            slice(None),
-            range(len(self._data)),
-            _as_rows(mapped(lambda x: x[:, rows], X)),
-            mapped(lambda x: x[:, rows], y),
-        )
 
     def _by_size(self, rows: list[torch.Tensor]) -> Iterator[Batch]:
         for size in sorted({len(r) for r in rows} - {0}, reverse=True):
             models = [k for k, r in enumerate(rows) if len(r) == size]
             alone = len(models) == len(rows)
-            of_these = [rows[k] for k in models]
-            X, y = (self._gathered(part, of_these, models) for part in (0, 1))
+            of_these = self._in_pool(torch.stack([rows[k] for k in models]), models)
             at = slice(None) if alone else torch.tensor(models, device=self._device)
+            X, y = self._gathered(of_these, models)
             yield Batch(at, models, _as_rows(X), y)
 
     def _rows(self, k: int, positions: Any) -> torch.Tensor:
@@ -162,21 +147,43 @@ class Feed:
         taken = take(self._data[k].parts[part], rows)
         return mapped(lambda x: x.to(self._device), taken)
 
-    def _gathered(
-        self, part: int, rows: Sequence[torch.Tensor], models: Sequence[int] | None = None
-    ) -> Any:
-        """Return rows of several models, stacked."""
-        parts = [self._data[k].parts[part] for k in (models or range(len(self._data)))]
-        columns = [tree_flatten(p)[0] for p in parts]
-        _, structure = tree_flatten(parts[0])
-        stacked = []
-        for leaves in zip(*columns, strict=True):
-            n, first = len(rows[0]), leaves[0]
-            out = first.new_empty((len(leaves), n, *first.shape[1:]))
-            for k, (leaf, r) in enumerate(zip(leaves, rows, strict=True)):
-                torch.index_select(leaf, 0, r.to(leaf.device), out=out[k])
-            stacked.append(out.to(self._device))
-        return structure.unflatten(stacked)
+    def _in_pool(self, rows: torch.Tensor, models: Sequence[int]) -> torch.Tensor:
+        """Return row numbers of each of `models` as `_gathered` takes them."""
+        return rows if self._pool is None else rows + self._begins[list(models)]
+
+    def _gathered(self, rows: torch.Tensor, models: Sequence[int]) -> tuple[Any, Any]:
+        """Return (X, y) of some rows of each of `models`, stacked."""
+        if self._pool is not None:
+            X, y = (take(part, rows.view(-1)) for part in self._pool)
+            lead = rows.shape
+            return tuple(mapped(lambda x: x.view(*lead, *x.shape[1:]), part) for part in (X, y))
+        parts = [
+            [self._take(k, part, of_k) for k, of_k in zip(models, rows, strict=True)]
+            for part in (0, 1)
+        ]
+        return tuple(tree_map(lambda *xs: torch.stack(xs), *of_part) for of_part in parts)
+
+
+def _pooled(data: Sequence[Tensors], device: Any) -> tuple[Any, torch.Tensor]:
+    """Return all rows of several data sets as one, and where each begins in it, as a column.
+
+    Those of folds are few, and shared by many models. None if they are too big to be copied.
+    """
+    distinct: dict[Any, tuple[int, Tensors]] = {}
+    begins, end = [], 0
+    for of_model in data:
+        leaves = tree_leaves(of_model.parts[:2])
+        key = tuple((x.data_ptr(), x.shape, x.stride(), x.device) for x in leaves)
+        if key not in distinct:
+            distinct[key] = end, of_model
+            end += len(leaves[0])
+        begins.append(distinct[key][0])
+    parts = [of_model.parts[:2] for _, of_model in distinct.values()]
+    n_bytes = sum(x.numel() * x.element_size() for x in tree_leaves(parts))
+    column = torch.tensor(begins).unsqueeze(1)
+    if n_bytes > _POOL and len(parts) > 1:
+        return None, column
+    return tree_map(lambda *xs: torch.cat([x.to(device) for x in xs]), *parts), column
 
 
 def kind_of(loader: Any) -> tuple[Any, ...] | None:

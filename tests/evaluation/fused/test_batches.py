@@ -69,7 +69,7 @@ def test_batches_and_draws_are_those_of_the_loaders(
             assert torch.equal(torch.get_rng_state(), generators[k].get_state())
 
 
-def test_windows_do_not_show(monkeypatch):
+def test_big_data_are_not_copied_but_give_the_same(monkeypatch):
     loaders = [DataLoader(dataset(k, 29, "dict"), batch_size=4, shuffle=True) for k in range(3)]
 
     def epoch():
@@ -77,9 +77,9 @@ def test_windows_do_not_show(monkeypatch):
         batches = [b for bs in Feed(loaders, "cpu").epoch(generators) for b in bs]
         return [b.of(i) for b in batches for i in range(len(b.models))]
 
-    whole = epoch()
-    monkeypatch.setattr("sk_hpo.evaluation.fused.batches._WINDOW", 1)
-    assert equal(epoch(), whole)
+    pooled = epoch()
+    monkeypatch.setattr("sk_hpo.evaluation.fused.batches._POOL", 1)
+    assert equal(epoch(), pooled)
 
 
 def test_batch_of_some_models():
