@@ -31,7 +31,7 @@ class _Step:
         raise NotImplementedError
 
     def backward(self, gradient: Any, kept: Any, gradients: list[Any], first: bool) -> Any:
-        """Return the gradient by the input; write those by weights."""
+        """Return the gradient by the input, perhaps in place; write those by weights."""
         raise NotImplementedError
 
 
@@ -74,6 +74,21 @@ class _Pointwise(_Step):
 
     def _at_once(self, x: Any) -> bool:
         return not self.curved or in_whole_vectors(x)
+
+
+class _ReLU(_Step):
+    """In place where nobody else looks at the numbers: memory is what takes time."""
+
+    def __init__(self, *, owns: bool) -> None:
+        self._owns = owns  # its input
+
+    def forward(self, x: Any, weights: Sequence[Any], draws: Any) -> tuple[Any, Any]:
+        y = torch.relu_(x) if self._owns else torch.relu(x)
+        return y, y
+
+    def backward(self, gradient: Any, kept: Any, gradients: list[Any], first: bool) -> Any:
+        _aten.threshold_backward.grad_input(gradient, kept, 0, grad_input=gradient)
+        return gradient
 
 
 @dataclass(frozen=True)
@@ -130,7 +145,10 @@ class Plan:
         return x, kept
 
     def backward(self, gradient: Any, kept: list[Any]) -> list[Any]:
-        """Return the gradients by the weights, given that by the predictions."""
+        """Return the gradients by the weights, given that by the predictions.
+
+        `gradient` may be written to.
+        """
         gradients: list[Any] = [None] * self._n_weights
         for i in reversed(range(len(self._steps))):
             if gradient is None:  # nothing before the first linear layer is trained
@@ -165,7 +183,8 @@ def plan_of(
             return None
         if not args or args[0] is not now:
             return None
-        step = _step(function, args, kwargs, result, position, used)
+        owns = bool(steps) and isinstance(steps[-1], _Linear)
+        step = _step(function, args, kwargs, result, position, used, owns)
         if step is None:
             return None
         steps += step
@@ -185,8 +204,12 @@ def _step(
     result: Any,
     position: dict[int, int],
     used: list[int],
+    owns: bool,
 ) -> list[_Step] | None:
-    """Return the step (or none, for what changes nothing) that a call is; None if unknown."""
+    """Return the step (or none, for what changes nothing) that a call is; None if unknown.
+
+    `owns` says whether nobody but the step needs its input.
+    """
     x = args[0]
     if function is F.linear:
         _, w, b = linear_arguments(*args, **kwargs)
@@ -208,6 +231,8 @@ def _step(
         if plain(result).shape == plain(x).shape:
             return []
         return [_Flatten()] if plain(result).shape == plain(x).flatten(2).shape else None
+    if function in _RELU and not args[1:] and set(kwargs) <= {"inplace"}:
+        return [_ReLU(owns=owns)]
     return _activation(function, args[1:], kwargs, x)
 
 
@@ -231,14 +256,13 @@ def _of_softmax(gradient: Any, x: Any, y: Any) -> Any:
     return _aten._softmax_backward_data(gradient, y, -1, y.dtype)
 
 
-_RELU = _Pointwise(torch.relu, lambda g, x, y: _aten.threshold_backward(g, y, 0))
+_RELU = (F.relu, torch.relu, torch.relu_, _T.relu, _T.relu_)
 _TANH = _Pointwise(torch.tanh, lambda g, x, y: _aten.tanh_backward(g, y), curved=True)
 _SIGMOID = _Pointwise(torch.sigmoid, lambda g, x, y: _aten.sigmoid_backward(g, y), curved=True)
 _GELU = _Pointwise(F.gelu, lambda g, x, y: _aten.gelu_backward(g, x), curved=True)
 _SILU = _Pointwise(F.silu, lambda g, x, y: _aten.silu_backward(g, x), curved=True)
 
 _ACTIVATIONS = {
-    **dict.fromkeys((F.relu, torch.relu, _T.relu), _RELU),
     **dict.fromkeys((F.tanh, torch.tanh, _T.tanh), _TANH),
     F.gelu: _GELU,
     F.silu: _SILU,

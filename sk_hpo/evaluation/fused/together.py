@@ -18,8 +18,9 @@ from sk_hpo.evaluation.rng import Stream
 
 __all__ = ["NO_OTHER", "advance_together"]
 
-# Numbers that the models of a group may have together: what a cache holds several times.
-_NUMBERS = 2_000_000
+# Numbers that the models of a group may have together: what a cache holds several times,
+# for gradients and the states of optimizers.
+_NUMBERS = 400_000
 _MOST = 64
 
 
