@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import gcd
 from typing import Any
 
 import torch
@@ -90,8 +91,12 @@ def _products(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return _singly(torch.mm, one, other)
 
 
-# Tensors of so many models begin at all places relative to the width of vectors.
-_PLACES = 17
+_VECTOR = 16  # numbers in the widest
+
+
+def _n_places(*sizes: int) -> int:
+    """Return how many matrices of these sizes, in a row, begin at all places in a vector."""
+    return 1 + max(_VECTOR // gcd(size, _VECTOR) for size in sizes)
 
 
 @lru_cache(maxsize=1024)
@@ -105,10 +110,11 @@ def _rounds_alike(
     if device.type != "cpu":
         return True
     n_rows, n_inputs, n_outputs = shape
+    n = _n_places(n_rows * n_inputs, n_inputs * n_outputs, n_rows * n_outputs)
     generator = torch.Generator().manual_seed(0)
 
     def drawn(*sizes: int) -> torch.Tensor:
-        return torch.randn(_PLACES, *sizes, generator=generator, dtype=dtype).requires_grad_()
+        return torch.randn(n, *sizes, generator=generator, dtype=dtype).requires_grad_()
 
     inputs = [drawn(n_rows, n_inputs), drawn(n_outputs, n_inputs)]
     inputs += [drawn(n_outputs)] if biased else []
