@@ -14,17 +14,28 @@ from sk_hpo.search.random import RandomSearchCV
 from sk_hpo.space.condition import when
 from sk_hpo.space.distribution import lograndint
 from sk_hpo.space.space import Space
+from sk_hpo.validation.compare_searches import CompareSearchesDisplay, compare_searches
+from sk_hpo.validation.nested import nested_cross_validate
+from sk_hpo.validation.selection import MostStable, OneStandardError
+from sk_hpo.validation.splits import HoldoutValidation, train_validation_test_split
 
 __all__ = [
     "ASHASearchCV",
     "BOHBSearchCV",
     "BayesSearchCV",
+    "CompareSearchesDisplay",
     "GPSampler",
     "HalvingHyperbandSearchCV",
+    "HoldoutValidation",
+    "MostStable",
+    "OneStandardError",
     "RandomSearchCV",
     "Space",
     "TPESampler",
     "__version__",
+    "compare_searches",
     "lograndint",
+    "nested_cross_validate",
+    "train_validation_test_split",
     "when",
 ]

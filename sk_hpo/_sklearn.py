@@ -14,7 +14,7 @@ from typing import Any
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.callback._callback_context import CallbackContext
-from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._split import _yields_constant_splits as yields_constant_splits
 from sklearn.model_selection._validation import (
@@ -41,8 +41,10 @@ __all__ = [
     "fit_context",
     "insert_error_scores",
     "last_step_fit_params",
+    "metric_of",
     "noting_scorer",
     "num_samples",
+    "only_predicts",
     "safe_split",
     "score",
     "warn_or_raise_about_fit_failures",
@@ -85,6 +87,23 @@ def noting_scorer(scorer: Any, errors: dict[str, str]) -> Any:
             raise
 
     return noting
+
+
+def metric_of(scorer: Any) -> tuple[Any, int] | None:
+    """Return the metric of a scorer and its sign; None if it takes more than y and y_pred.
+
+    So it is for the scorer that an estimator's own ``score`` is.
+    """
+    if not isinstance(scorer, _BaseScorer) or scorer._kwargs:
+        return None
+    return scorer._score_func, scorer._sign
+
+
+def only_predicts(scorer: Any) -> bool:
+    """Whether a scorer does nothing with X but to let the estimator predict."""
+    if isinstance(scorer, _MultimetricScorer):
+        return all(map(only_predicts, scorer._scorers.values()))
+    return isinstance(scorer, _BaseScorer | _PassthroughScorer)
 
 
 @contextmanager

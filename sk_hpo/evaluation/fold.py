@@ -25,6 +25,7 @@ from sklearn.base import clone
 
 from sk_hpo import _sklearn
 from sk_hpo.evaluation import report, rng
+from sk_hpo.evaluation.answers import Answers
 from sk_hpo.evaluation.checkpoints import private_checkpoints
 from sk_hpo.evaluation.nets import is_net
 from sk_hpo.evaluation.paused import Paused, paused_path, read, sleep, wake, write
@@ -66,6 +67,8 @@ class FoldContext:
         As routed; values of length n_samples are cut to the rows.
     return_train_score : bool
         Whether to score the training rows too.
+    keep_predictions : bool
+        Whether results have what was predicted for the validation rows.
     error_score : "raise" or float
         As in scikit-learn.
     verbose : int
@@ -93,6 +96,7 @@ class FoldContext:
     fit_params: dict[str, Any] = field(default_factory=dict)
     score_params: dict[str, Any] = field(default_factory=dict)
     return_train_score: bool = False
+    keep_predictions: bool = False
     error_score: Any = math.nan
     verbose: int = 0
     isolate: Literal["process", "turns", "none"] = "process"
@@ -132,6 +136,8 @@ class FoldResult:
         Traceback of each scorer that raised, "score" being the name of a single one.
     path, reason : str
         How the model was trained, see `Training`.
+    predictions : dict of str to array-like of shape (n_validation_rows, ...), or None
+        What the scorers asked for, by the method that gave it.
     """
 
     test_scores: Any
@@ -143,6 +149,7 @@ class FoldResult:
     score_errors: dict[str, str] = field(default_factory=dict)
     path: str = ""
     reason: str = ""
+    predictions: dict[str, Any] | None = None
 
 
 def run_folds(context: FoldContext, tasks: Sequence[FoldTask]) -> list[FoldResult]:
@@ -324,8 +331,9 @@ class _Fit:
         X, y = _sklearn.safe_split(self._estimator, context.X, context.y, test, train)
         begin = time.perf_counter()
         train_scores = None
+        asked = Answers(fitted, X) if context.keep_predictions else None
         with self._stream:
-            test_scores, score_errors = _scores(context, fitted, X, y, test)
+            test_scores, score_errors = _scores(context, asked or fitted, X, y, test)
             score_time = time.perf_counter() - begin
             if context.return_train_score:
                 data = self.training.data
@@ -339,6 +347,7 @@ class _Fit:
             score_errors=score_errors,
             path=self.training.path,
             reason=self.training.reason,
+            predictions=None if asked is None else asked.known,
         )
 
     @property

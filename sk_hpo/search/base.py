@@ -15,6 +15,8 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from copy import copy, deepcopy
+from dataclasses import fields, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -25,6 +27,7 @@ from sk_hpo import _sklearn, loop
 from sk_hpo.evaluation.evaluator import CrossValidation
 from sk_hpo.evaluation.fold import FoldContext, train_whole
 from sk_hpo.evaluation.nets import kin_of
+from sk_hpo.evaluation.resources import TrainingData
 from sk_hpo.evaluation.rng import seeded
 from sk_hpo.execution.choose import make_executor
 from sk_hpo.samplers.base import Sampler
@@ -34,16 +37,19 @@ from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.schedulers.folds import AllFolds, Layout
 from sk_hpo.schedulers.racing import FoldScheduler
 from sk_hpo.search import results as tables
+from sk_hpo.search.evidence import gather
+from sk_hpo.search.honest import HonestScores
 from sk_hpo.search.plan import Plan
 from sk_hpo.search.problem import Problem, pose
 from sk_hpo.search.progress import CallbackProgress, listens
 from sk_hpo.search.racing import RACES, rule_for
 from sk_hpo.search.samplers import SAMPLERS, make_sampler
+from sk_hpo.validation.scores import one_metric
 
 __all__ = ["SearchCV"]
 
 
-class SearchCV(_sklearn.BaseSearchCV):
+class SearchCV(HonestScores):
     """Base of all searches; not to be used itself.
 
     A subclass gives `_scheduler`; if it trains in rungs, `_resource_name` and `_limits` too.
@@ -57,6 +63,15 @@ class SearchCV(_sklearn.BaseSearchCV):
         "constraint": [callable, None],
         "fold_racing": ["boolean", _sklearn.StrOptions(set(RACES))],
         "accelerator": [_sklearn.StrOptions({"auto", "loader", "off", "require"})],
+        "test_size": [
+            _sklearn.Interval(Real, 0, 1, closed="neither"),
+            _sklearn.Interval(_sklearn.Integral, 1, None, closed="left"),
+            _sklearn.HasMethods(["split"]),
+            list,
+            None,
+        ],
+        "refit_on_all": ["boolean"],
+        "keep_predictions": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -71,6 +86,9 @@ class SearchCV(_sklearn.BaseSearchCV):
         constraint: Any,
         fold_racing: Any,
         accelerator: Any,
+        test_size: Any,
+        refit_on_all: bool,
+        keep_predictions: bool,
         random_state: Any,
         **inherited: Any,
     ) -> None:
@@ -81,6 +99,9 @@ class SearchCV(_sklearn.BaseSearchCV):
         self.constraint = constraint
         self.fold_racing = fold_racing
         self.accelerator = accelerator
+        self.test_size = test_size
+        self.refit_on_all = refit_on_all
+        self.keep_predictions = keep_predictions
         self.random_state = random_state
 
     @property
@@ -158,7 +179,8 @@ class SearchCV(_sklearn.BaseSearchCV):
         **params : dict of str -> object
             For the estimator's ``fit``, the scorer and the splitter (``groups``), as in
             `sklearn.model_selection.GridSearchCV.fit`. Values of length n_samples are
-            split along with X and y.
+            split along with X and y. Of ``test_groups`` (n_samples,), by default
+            ``groups``, `test_size` holds out whole groups.
 
         Returns
         -------
@@ -175,6 +197,7 @@ class SearchCV(_sklearn.BaseSearchCV):
         scheduler = self._make(problem)
         self._checked_cv_orig = problem.cv
         self.n_splits_ = len(problem.splits)
+        self._fold_sizes = np.array([[len(rows) for rows in split] for split in problem.splits])
         weight = params.get("sample_weight")
         told = {
             "estimator": self,
@@ -182,14 +205,21 @@ class SearchCV(_sklearn.BaseSearchCV):
             "y": problem.y,
             "metadata": None if weight is None else {"sample_weight": weight},
         }
-        root = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
+        n_refits = (self.refit is not False) + self.refit_on_all
+        root = self._init_callback_context(max_subtasks=1 + n_refits)
         root.call_on_fit_task_begin(**told)
         context = self._search(problem, scheduler, root)
         best = self._select(problem, scheduler)
         self._keep_surrogate(problem, scheduler)
         if self.refit:
             assert best is not None
-            self._refit(context, best, problem.space.params(best.trial.config), root)
+            chosen = problem.space.params(best.trial.config)
+            context = replace(context, **_fields(problem.refit))
+            self._refit(context, best, chosen, root, "refit-with-best-params")
+            self._look_at_test_set(problem)
+            if problem.everything is not None:
+                context = replace(context, **_fields(problem.everything))
+                self._refit(context, best, chosen, root, "refit-on-all-rows")
         self.scorer_ = getattr(problem.scorer, "_scorers", problem.scorer)
         root.call_on_fit_task_end(**told)
         return self
@@ -256,6 +286,7 @@ class SearchCV(_sklearn.BaseSearchCV):
                     fit_params=problem.fit_params,
                     score_params=problem.score_params,
                     return_train_score=self.return_train_score,
+                    keep_predictions=self.keep_predictions,
                     error_score=self.error_score,
                     verbose=self.verbose,
                     isolate=_isolation(executor.threaded or _in_a_thread(), problem),
@@ -267,7 +298,9 @@ class SearchCV(_sklearn.BaseSearchCV):
                     context,
                     problem.space.params,
                     # What a callable scorer calls its metrics is known when it has run.
-                    self.refit if isinstance(self.refit, str) else problem.metric,
+                    self.refit
+                    if isinstance(self.refit, str) and problem.rule is None
+                    else problem.metric,
                     n_trials=plan.n_candidates,
                     progress=progress if heard else None,
                     kin=kin_of(problem.estimator, self.accelerator),
@@ -311,24 +344,34 @@ class SearchCV(_sklearn.BaseSearchCV):
             results |= tables.explanations(table)
         first = out[0]["test_scores"]
         self.multimetric_ = isinstance(first, dict)
-        metric = problem.metric
+        # Kept even if a rule or a callable raises: the candidates need not be trained again.
+        self.cv_results_ = results
+        self.history_ = list(scheduler.trials)
+        for name in ("_evidence", "_corrected"):
+            self.__dict__.pop(name, None)
+        metric, refit = problem.metric, problem.rule or self.refit
         chosen = None
         if callable(self.scoring) and self.multimetric_:
-            self._check_refit_for_multimetric(first)
-            metric = self.refit if isinstance(self.refit, str) else metric
-        if self.refit or not self.multimetric_:
-            if not callable(self.refit):
+            if problem.rule is not None:
+                metric = one_metric(problem.rule.metric, list(first))
+            else:
+                self._check_refit_for_multimetric(first)
+                metric = refit if isinstance(refit, str) else metric
+        if refit or not self.multimetric_:
+            known = problem.rule is not None or not callable(refit)
+            if known:
                 tables.check_any_succeeded(table, results, metric)
             positions = tables.best_rows(results, metric, failed)
             among = tables.take(results, positions)
-            best = self._select_best_index(self.refit, metric, among)
+            self._evidence = gather(
+                problem, [table[i] for i in positions], among, metric, self.keep_predictions
+            )
+            best = self._select_best_index(refit, metric, among)
             self.best_index_ = int(positions[best])
-            if not callable(self.refit):
+            if known:
                 self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
             self.best_params_ = results["params"][self.best_index_]
             chosen = table[self.best_index_]
-        self.cv_results_ = results
-        self.history_ = list(scheduler.trials)
         self.accelerator_report_ = tables.accelerator_report(table)
         self._describe(problem, scheduler, table)
         return chosen
@@ -346,10 +389,15 @@ class SearchCV(_sklearn.BaseSearchCV):
         """Set the attributes that only some searches have."""
 
     def _refit(
-        self, context: FoldContext, best: tables.Row, params: dict[str, Any], root: Any
+        self,
+        context: FoldContext,
+        best: tables.Row,
+        params: dict[str, Any],
+        root: Any,
+        name: str,
     ) -> None:
-        """Train the best candidate on all rows for the resource that was selected."""
-        task = root.subcontext(task_name="refit-with-best-params")
+        """Train the best candidate on the rows of `context`, for the selected resource."""
+        task = root.subcontext(task_name=name)
         begin = time.time()
         try:
             self.best_estimator_ = train_whole(
@@ -365,6 +413,10 @@ class SearchCV(_sklearn.BaseSearchCV):
         self.refit_time_ = time.time() - begin
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def _fields(data: TrainingData) -> dict[str, Any]:
+    return {field.name: getattr(data, field.name) for field in fields(data)}
 
 
 def _in_a_thread() -> bool:

@@ -37,13 +37,30 @@ accelerator : {"auto", "loader", "off", "require"}, default="auto"
     `sk_hpo.torch.TensorLoader`, which slices arrays. "loader": only the latter. "off":
     neither. "require": as "auto", but a net that cannot be trained with others is an error.
     ``accelerator_report_`` says what was done.
+test_size : float, int, or splitter or list with one split, default=None
+    Rows that are set aside before anything else, and scored once, by the refitted model, after
+    everything else: nothing is fitted, scaled, stopped early or selected by them. A share or
+    a number of the rows, with the classes in proportion for classifiers, and whole groups
+    where `fit` gets ``groups`` or ``test_groups``; the last rows if `cv` is a
+    `TimeSeriesSplit`. Or exactly which rows, e.g. ``GroupShuffleSplit(n_splits=1)``. A `cv`
+    that is a list of rows, a `PredefinedSplit` or a `HoldoutValidation` counts all rows of
+    X; what is held out is taken out of its splits.
+refit_on_all : bool, default=False
+    Whether ``best_estimator_`` is trained once more, on all rows, after `test_size` was
+    looked at. ``test_score_`` stays that of the model before.
+keep_predictions : bool, default=False
+    Whether to keep what candidates predict for the validation rows, which
+    ``corrected_score_`` is the better for.
 scoring : str, callable, list, tuple or dict, default=None
     As in scikit-learn. Of several metrics the one that `refit` names steers the search,
     the first if `refit` names none.
 n_jobs : int, default=None
     As in scikit-learn, `joblib.parallel_config` included.
 refit : bool, str or callable, default=True
-    As in scikit-learn.
+    As in scikit-learn, or a rule that is not fooled by noise: ``OneStandardError("-alpha")``
+    takes the simplest candidate within one standard error of the best, here the one with
+    the largest alpha; "most_stable", or ``MostStable()``, the one of these whose scores vary
+    least from fold to fold.
 cv : int, cross-validation generator or iterable, default=None
     As in scikit-learn. Folds are drawn once and used for every candidate.
 verbose : int, default=0
@@ -127,6 +144,21 @@ surrogate_ : Surrogate
     What a `sampler` that learns knew in the end: ``surrogate_.predict(params,
     return_std=True)`` takes a list of dicts or a DataFrame and returns the score to be
     expected and its standard deviation. Not set where there is no model.
+corrected_score_ : CorrectedScore
+    What ``best_score_``, the highest of many noisy numbers and so too high, comes to without
+    that optimism: ``estimate`` and ``interval``. With `keep_predictions`, by BBC-CV
+    [Tsamardinos et al., 2018]: the choice among the candidates at the highest resource is
+    repeated on bootstrap samples of the rows (1000, or 400 where the metric is no mean
+    over rows). Without, by the correction of Tibshirani
+    and Tibshirani [2009] from the scores of the folds, which often takes off too much.
+    Computed when first asked for.
+test_score_ : float or dict of str to float
+    With `test_size`: what the test set has shown, by each metric.
+test_score_interval_ : (float, float) or dict of str to (float, float)
+    In which the score of new rows lies with a confidence of 95 %, by 1000 bootstrap samples
+    of the test rows (percentiles); NaN where the metric cannot be had from predictions.
+test_indices_ : ndarray of int
+    Which rows of X the test set was.
 n_splits_, refit_time_, scorer_, multimetric_ : object
     As in scikit-learn.
 classes_, n_features_in_, feature_names_in_ : object

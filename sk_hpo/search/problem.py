@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
-from sk_hpo import _sklearn
 from sk_hpo.evaluation.kinds import resource_for
-from sk_hpo.evaluation.resources import Resource
+from sk_hpo.evaluation.resources import Resource, TrainingData
 from sk_hpo.search.names import valid_names
+from sk_hpo.search.rows import Rows, lay_out
 from sk_hpo.space.space import Space
+from sk_hpo.validation.selection import SelectionRule, selection_rule
+from sk_hpo.validation.test_set import HeldOut
 
 __all__ = ["Problem", "pose"]
 
@@ -47,6 +48,14 @@ class Problem:
         Classes of y, for a classifier that trains in rungs.
     seed : int
         From which everything random derives.
+    held : HeldOut or None
+        The test set. Nothing of it is in the other fields, save `everything`.
+    refit : TrainingData
+        What the best candidate is trained on: X but for rows that only validate.
+    everything : TrainingData or None
+        All rows, if a last model is to be trained on them.
+    rule : SelectionRule or None
+        How the best candidate is chosen, if not by rank.
     """
 
     estimator: Any
@@ -62,6 +71,10 @@ class Problem:
     resource: Resource
     classes: Any
     seed: int
+    refit: TrainingData
+    held: HeldOut | None = None
+    everything: TrainingData | None = None
+    rule: SelectionRule | None = None
 
     @property
     def unsearched(self) -> tuple[str, ...]:
@@ -94,55 +107,64 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, random_state: A
     random_state : int, RandomState instance or None
         Gives the seed; an instance advances.
     """
+    _check_test_arguments(search)
     estimator = clone(search.estimator)
     space = Space(search.param_distributions, search.constraint)
     space.check_names(valid_names(estimator, space.names))
     scorer, metric = search._get_scorers()
     X, y = indexable(X, y)
-    params = _sklearn.check_method_params(X, params=params)
-    routed = search._get_routed_params_for_fit(params)
     classifier = is_classifier(estimator)
-    counts_classes = classifier and y is not None and search._resource_name is not None
-    classes = _classes(y) if counts_classes else None
-    cv = check_cv(search.cv, y, classifier=classifier)
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     resource = _resource(search._resource_name, estimator, space, seed, search.accelerator)
+    data = lay_out(search, estimator, X, y, params, seed)
+    counts_classes = classifier and y is not None and search._resource_name is not None
+
+    def trained_on(rows: Rows) -> TrainingData:
+        classes = _classes(rows.y) if counts_classes else None
+        return TrainingData(rows.X, rows.y, rows.routed.estimator.fit, classes)
+
+    names = _metric_names(search.scoring, scorer)
+    choices = {name: space.objects(name) for name in space.names}
+    rule = selection_rule(search.refit, choices, names, len(data.splits))
+    if rule is not None:
+        metric = rule.metric or (names or ["score"])[0]  # it steers the search too
     return Problem(
         estimator=estimator,
-        X=X,
-        y=y,
-        fit_params=routed.estimator.fit,
-        score_params=routed.scorer.score,
-        cv=cv,
-        splits=_splits(cv, X, y, routed.splitter.split),
+        X=data.searched.X,
+        y=data.searched.y,
+        fit_params=data.searched.routed.estimator.fit,
+        score_params=data.searched.routed.scorer.score,
+        cv=data.cv,
+        splits=data.splits,
         scorer=scorer,
         metric=metric if isinstance(metric, str) else "score",
         space=space,
         resource=resource,
-        classes=classes,
+        classes=trained_on(data.searched).classes,
         seed=seed,
+        refit=trained_on(data.fitted),
+        held=data.held,
+        everything=trained_on(data.whole) if search.refit_on_all else None,
+        rule=rule,
     )
 
 
-def _splits(cv: Any, X: Any, y: Any, params: dict[str, Any]) -> list[tuple[Any, Any]]:
-    n_splits = cv.get_n_splits(X, y, **params)
-    splits = list(cv.split(X, y, **params))
-    if len(splits) != n_splits:
-        raise ValueError(
-            "cv.split and cv.get_n_splits return inconsistent results. "
-            f"Expected {n_splits} splits, got {len(splits)}"
-        )
-    if not splits:
-        raise ValueError(
-            "No fits were performed. Was the CV iterator empty? Were there no candidates?"
-        )
-    return [tuple(map(_positions, split)) for split in splits]
+def _metric_names(scoring: Any, scorer: Any) -> list[str] | None:
+    """Return the names of the metrics; None where a callable tells them when it is run."""
+    if callable(scoring):
+        return None
+    return list(getattr(scorer, "_scorers", ["score"]))
 
 
-def _positions(rows: Any) -> Any:
-    """Return row numbers; a cv may give masks."""
-    array = np.asarray(rows)
-    return np.flatnonzero(array) if array.dtype == bool else rows
+def _check_test_arguments(search: Any) -> None:
+    if search.test_size is not None and search.refit is False:
+        raise ValueError(
+            "test_size needs refit: what is scored on the test set is the refitted model."
+        )
+    if search.test_size is None and search.refit_on_all:
+        raise ValueError(
+            "refit_on_all needs test_size: without a test set, the refit is on all rows."
+        )
 
 
 def _resource(

@@ -1,0 +1,162 @@
+"""Which rows a search trains on, validates with, and holds out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import PredefinedSplit, check_cv
+
+from sk_hpo import _sklearn
+from sk_hpo.validation.splits import HoldoutValidation
+from sk_hpo.validation.test_set import HeldOut, set_aside
+
+__all__ = ["Rows", "SearchRows", "lay_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows, and what goes along with them to ``fit``, ``score`` and ``split``."""
+
+    X: Any
+    y: Any
+    routed: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRows:
+    """The rows of a search.
+
+    Parameters
+    ----------
+    whole : Rows
+        All that it was given.
+    fitted : Rows
+        Those that the best candidate is trained on: without the test set.
+    searched : Rows
+        Those and the ones that only validate.
+    held : HeldOut or None
+        The test set.
+    cv : cross-validator
+        What `check_cv` returned.
+    splits : list of (train, test)
+        Its folds, positions in `searched`.
+    """
+
+    whole: Rows
+    fitted: Rows
+    searched: Rows
+    held: HeldOut | None
+    cv: Any
+    splits: list[tuple[Any, Any]]
+
+
+def lay_out(
+    search: Any, estimator: Any, X: Any, y: Any, params: dict[str, Any], seed: int
+) -> SearchRows:
+    """Return the rows of a search, or raise if they cannot be split as it asks.
+
+    Parameters
+    ----------
+    search : SearchCV
+        Its `cv` and `test_size`.
+    estimator : estimator
+        Says how its X is cut, and whether classes are to be kept in proportion.
+    X, y, params
+        The arguments of its ``fit``.
+    seed : int
+        For the draw of the test set.
+    """
+    params = dict(params)
+    groups = params.pop("test_groups", params.get("groups"))
+    classifier = is_classifier(estimator)
+    fitted = whole = _cut(search, estimator, X, y, params)
+    held = rest = None
+    if search.test_size is not None:
+        rest, test = set_aside(
+            *(X, y, search.test_size),
+            cv=search.cv,
+            classifier=classifier,
+            groups=groups,
+            seed=seed,
+        )
+        fitted = _cut(search, estimator, X, y, params, rest)
+        looked_at = _cut(search, estimator, X, y, params, test, rest)
+        held = HeldOut(test, looked_at.X, looked_at.y, looked_at.routed.scorer.score)
+    searched, given = fitted, search.cv
+    if isinstance(given, HoldoutValidation) and given.indices is None:
+        own = _sklearn.check_method_params(X, params=params, indices=rest)
+        *joined, given = given.joined(fitted.X, fitted.y, own)
+        searched = _cut(search, estimator, *joined)
+    cv = check_cv(given, searched.y, classifier=classifier)
+    if rest is not None and searched is fitted and _is_fixed(given):
+        splits = _restricted(_splits(cv, whole), rest)
+    else:
+        splits = _splits(cv, searched)
+    return SearchRows(whole, fitted, searched, held, cv, splits)
+
+
+def _cut(
+    search: Any,
+    estimator: Any,
+    X: Any,
+    y: Any,
+    params: dict[str, Any],
+    indices: Any = None,
+    fitted: Any = None,
+) -> Rows:
+    """Return all rows, or those at `indices`; of a kernel matrix, against those `fitted`."""
+    routed = search._get_routed_params_for_fit(
+        _sklearn.check_method_params(X, params=params, indices=indices)
+    )
+    if indices is not None:
+        X, y = _sklearn.safe_split(estimator, X, y, indices, fitted)
+    return Rows(X, y, routed)
+
+
+def _is_fixed(cv: Any) -> bool:
+    """Whether a cv names rows, whatever data it is given."""
+    if cv is None or isinstance(cv, Integral):
+        return False
+    return isinstance(cv, PredefinedSplit | HoldoutValidation) or not hasattr(cv, "split")
+
+
+def _restricted(splits: Sequence[tuple[Any, Any]], rest: Any) -> list[tuple[Any, Any]]:
+    """Return splits of all rows as splits of those at `rest`."""
+    place = {int(row): i for i, row in enumerate(rest)}
+    found = []
+    for i, split in enumerate(splits):
+        train, test = (np.array([place[r] for r in map(int, s) if r in place]) for s in split)
+        if not len(train) or not len(test):
+            raise ValueError(
+                f"Split {i} of cv has {len(train)} training and {len(test)} validation rows"
+                " left once the test set is held out: choose other rows in test_size or cv."
+            )
+        found.append((train, test))
+    return found
+
+
+def _splits(cv: Any, rows: Rows) -> list[tuple[Any, Any]]:
+    params = rows.routed.splitter.split
+    n_splits = cv.get_n_splits(rows.X, rows.y, **params)
+    splits = list(cv.split(rows.X, rows.y, **params))
+    if len(splits) != n_splits:
+        raise ValueError(
+            "cv.split and cv.get_n_splits return inconsistent results. "
+            f"Expected {n_splits} splits, got {len(splits)}"
+        )
+    if not splits:
+        raise ValueError(
+            "No fits were performed. Was the CV iterator empty? Were there no candidates?"
+        )
+    return [tuple(map(_positions, split)) for split in splits]
+
+
+def _positions(rows: Any) -> Any:
+    """Return row numbers; a cv may give masks."""
+    array = np.asarray(rows)
+    return np.flatnonzero(array) if array.dtype == bool else rows

@@ -1,0 +1,295 @@
+"""The outer loop: on each outer fold a whole search is fitted, then scored once.
+
+What a search reports of its best candidate is the maximum of noisy numbers. The rows of an
+outer test fold take no part in the search, so that the score on them is honest: Varma,
+Simon: Bias in Error Estimation When Using Cross-Validation for Model Selection, BMC
+Bioinformatics 7:91 (2006).
+
+The loop itself is `sklearn.model_selection.cross_validate`, so its numbers are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import PredefinedSplit, check_cv, cross_validate
+from sklearn.utils import indexable
+
+from sk_hpo import _sklearn
+from sk_hpo.validation.splits import HoldoutValidation
+
+__all__ = [
+    "OuterFold",
+    "check_search",
+    "fit_params_for",
+    "outer_splits",
+    "run_outer",
+    "training_rows",
+]
+
+Split = tuple[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class OuterFold:
+    """What one outer fold gave.
+
+    Parameters
+    ----------
+    fit_time : float
+        Seconds that the search took, its refit included.
+    outer_scores : dict of str to float
+        Metric -> score of the refitted model on the outer test rows.
+    inner_scores : dict of str to float
+        Metric -> mean score of the selected candidate over the inner folds; NaN where the
+        search did not measure that metric, or failed.
+    search : estimator or None
+        The fitted search; None if it failed.
+    """
+
+    fit_time: float
+    outer_scores: dict[str, float]
+    inner_scores: dict[str, float]
+    search: Any
+
+    @property
+    def best_params(self) -> dict[str, Any] | None:
+        """What the search selected; None if it failed."""
+        return None if self.search is None else self.search.best_params_
+
+
+def check_search(search: Any) -> None:
+    """Raise unless `search` selects a candidate and trains it on all of its rows.
+
+    Raises
+    ------
+    TypeError
+        If it is not a search.
+    ValueError
+        If it trains no model that could be scored, or its cv cannot split other rows.
+    """
+    refit = getattr(search, "refit", None)
+    if refit is None or not hasattr(search, "get_params"):
+        raise TypeError(
+            f"{type(search).__name__} is not a search; give one such as GridSearchCV or"
+            " BayesSearchCV."
+        )
+    if refit is False:
+        raise ValueError(
+            f"{type(search).__name__} has refit=False, so that there is no model to score on"
+            " the outer test rows; set refit=True, or to the name of a metric."
+        )
+    if _names_rows(search.cv):
+        raise ValueError(
+            f"The cv of {type(search).__name__} names rows of all data, but within an outer"
+            " fold it must split the rows that are left: give a number of folds or a"
+            " splitter."
+        )
+
+
+def _names_rows(cv: Any) -> bool:
+    """Whether a cv gives certain rows, whatever data it is to split."""
+    if cv is None or isinstance(cv, Integral):
+        return False
+    if isinstance(cv, HoldoutValidation):
+        return cv.indices is not None
+    return isinstance(cv, PredefinedSplit) or not hasattr(cv, "split")
+
+
+def outer_splits(search: Any, X: Any, y: Any, outer_cv: Any, groups: Any) -> list[Split]:
+    """Draw the outer folds, once.
+
+    Parameters
+    ----------
+    search : estimator
+        Of a classifier, folds of an integer `outer_cv` are stratified.
+    X, y, groups : array-like of length n_samples, or None
+        The data.
+    outer_cv : int, splitter, iterable or None
+        As ``cv`` of `sklearn.model_selection.cross_validate`.
+
+    Returns
+    -------
+    splits : list of (train, test)
+        Row numbers, as the splitter gives them.
+
+    Raises
+    ------
+    ValueError
+        If a group is on both sides of a fold.
+    """
+    X, y, groups = indexable(X, y, groups)
+    cv = check_cv(outer_cv, y, classifier=is_classifier(search))
+    given = {"groups": groups} if groups is not None and _uses_groups(cv) else {}
+    splits = list(cv.split(X, y, **given))
+    if groups is not None:
+        _check_groups_are_whole(splits, np.asarray(groups))
+    return splits
+
+
+def _uses_groups(cv: Any) -> bool:
+    """Whether a splitter looks at groups; one that does not say so is taken to do."""
+    if not hasattr(cv, "get_metadata_routing"):
+        return True
+    return bool(cv.get_metadata_routing().split.requests.get("groups"))
+
+
+def _check_groups_are_whole(splits: list[Split], groups: Any) -> None:
+    for fold, (train, test) in enumerate(splits):
+        torn = np.intersect1d(groups[train], groups[test])
+        if torn.size:
+            raise ValueError(
+                f"{torn.size} groups, {torn[0]} among them, are on both sides of outer fold"
+                f" {fold}. Give an outer_cv that keeps groups whole, such as"
+                f" GroupKFold({len(splits)})."
+            )
+
+
+def fit_params_for(
+    search: Any, y: Any, groups: Any, params: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what ``search.fit`` gets beside X and y, still for all rows.
+
+    Parameters
+    ----------
+    search : estimator
+        Gets `groups` if its own cv looks at them, or if it holds out test rows.
+    y, groups : array-like of length n_samples, or None
+        The data.
+    params : mapping or None, default=None
+        The user's own.
+
+    Raises
+    ------
+    ValueError
+        If `params` has groups.
+    """
+    params = dict(params or {})
+    if "groups" in params:
+        raise ValueError("params has 'groups'; give them as groups=, for both levels.")
+    cv = check_cv(search.cv, y, classifier=is_classifier(search))
+    if groups is not None and _uses_groups(cv):
+        params["groups"] = groups
+    if groups is not None and getattr(search, "test_size", None) is not None:
+        params.setdefault("test_groups", groups)
+    return params
+
+
+def training_rows(
+    search: Any, X: Any, y: Any, fit_params: Mapping[str, Any], train: Any
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Return what ``search.fit`` gets on an outer fold: X, y and the further arguments."""
+    cut = _sklearn.check_method_params(X, params=fit_params, indices=train)
+    return *_sklearn.safe_split(search, X, y, train), cut
+
+
+def run_outer(
+    search: Any,
+    X: Any,
+    y: Any,
+    splits: list[Split],
+    *,
+    scoring: Any = None,
+    fit_params: Mapping[str, Any] | None = None,
+    n_jobs: int | None = None,
+    error_score: Any = np.nan,
+) -> list[OuterFold]:
+    """Fit and score a clone of `search` on each outer fold.
+
+    Parameters
+    ----------
+    search : estimator
+        Is left as it is.
+    X, y : array-like of length n_samples
+        The data.
+    splits : list of (train, test)
+        From `outer_splits`.
+    scoring, error_score
+        As in `sklearn.model_selection.cross_validate`.
+    fit_params : mapping or None, default=None
+        From `fit_params_for`; what has the length of X is cut to the training rows.
+    n_jobs : int or None, default=None
+        Outer folds at once. If that is more than one, everything within a fold gets
+        ``n_jobs=1``.
+
+    Returns
+    -------
+    folds : list of OuterFold
+        In the order of `splits`.
+    """
+    parallel = joblib.effective_n_jobs(n_jobs) > 1
+    results = cross_validate(
+        _serial(search) if parallel else search,
+        X,
+        y,
+        cv=splits,
+        scoring=scoring,
+        params=dict(fit_params or {}),
+        n_jobs=n_jobs,
+        error_score=error_score,
+        return_estimator=True,
+    )
+    names = [key.removeprefix("test_") for key in results if key.startswith("test_")]
+    folds = []
+    for i, (fitted, fit_time) in enumerate(
+        zip(results["estimator"], results["fit_time"], strict=True)
+    ):
+        # scikit-learn sets best_estimator_ before it is trained, refit_time_ afterwards.
+        succeeded = hasattr(fitted, "refit_time_")
+        folds.append(
+            OuterFold(
+                fit_time=float(fit_time),
+                outer_scores={name: float(results[f"test_{name}"][i]) for name in names},
+                inner_scores=_inner_scores(fitted if succeeded else None, scoring, names),
+                search=fitted if succeeded else None,
+            )
+        )
+    return folds
+
+
+def _serial(search: Any) -> Any:
+    """Return a clone in which nothing runs in parallel."""
+    alone = clone(search)
+    names = alone.get_params(deep=True)
+    jobs = [name for name in names if name == "n_jobs" or name.endswith("__n_jobs")]
+    return alone.set_params(**dict.fromkeys(jobs, 1))
+
+
+def _inner_scores(search: Any, scoring: Any, names: list[str]) -> dict[str, float]:
+    """Return the inner score of each outer metric, NaN for one that was not measured."""
+    if search is None:
+        return dict.fromkeys(names, np.nan)
+    scores = {}
+    for name in names:
+        column = search.cv_results_.get(f"mean_test_{_inner_name(search, scoring, name)}")
+        scores[name] = np.nan if column is None else float(column[search.best_index_])
+    return scores
+
+
+def _inner_name(search: Any, scoring: Any, outer: str) -> str | None:
+    """Return what the search calls the metric that is called `outer` outside, if it has it."""
+    if scoring is None:  # search.score: the metric by which it chose
+        return (
+            search.refit if isinstance(search.refit, str) and search.multimetric_ else "score"
+        )
+    if scoring is search.scoring:  # a callable may name its metrics itself
+        return outer
+    wanted = _by_name(scoring).get(outer)
+    for name, metric in _by_name(search.scoring).items():
+        if wanted is not None and metric == wanted:
+            return name
+    return None
+
+
+def _by_name(scoring: Any) -> dict[str, Any]:
+    if isinstance(scoring, dict):
+        return scoring
+    if isinstance(scoring, list | tuple | set):
+        return {name: name for name in scoring}
+    return {"score": scoring}
