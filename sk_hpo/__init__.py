@@ -14,10 +14,12 @@ from sk_hpo.search.random import RandomSearchCV
 from sk_hpo.space.condition import when
 from sk_hpo.space.distribution import lograndint
 from sk_hpo.space.space import Space
+from sk_hpo.validation.alarm import LeakageError, LeakageWarning
 from sk_hpo.validation.compare_searches import CompareSearchesDisplay, compare_searches
 from sk_hpo.validation.nested import nested_cross_validate
 from sk_hpo.validation.selection import MostStable, OneStandardError
 from sk_hpo.validation.splits import HoldoutValidation, train_validation_test_split
+from sk_hpo.validation.test_set import RepeatedTestWarning
 
 __all__ = [
     "ASHASearchCV",
@@ -27,9 +29,12 @@ __all__ = [
     "GPSampler",
     "HalvingHyperbandSearchCV",
     "HoldoutValidation",
+    "LeakageError",
+    "LeakageWarning",
     "MostStable",
     "OneStandardError",
     "RandomSearchCV",
+    "RepeatedTestWarning",
     "Space",
     "TPESampler",
     "__version__",

@@ -47,6 +47,7 @@ __all__ = [
     "only_predicts",
     "safe_split",
     "score",
+    "uses_groups",
     "warn_or_raise_about_fit_failures",
     "yields_constant_splits",
 ]
@@ -161,3 +162,10 @@ def last_step_fit_params(pipeline: Any, fit_params: dict[str, Any]) -> dict[str,
         all_params=fit_params,
     )
     return dict(of_step["fit"])
+
+
+def uses_groups(cv: Any) -> bool:
+    """Whether a splitter looks at groups; one that does not say so is taken to do."""
+    if not hasattr(cv, "get_metadata_routing"):
+        return True
+    return bool(cv.get_metadata_routing().split.requests.get("groups"))

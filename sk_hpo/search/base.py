@@ -72,6 +72,7 @@ class SearchCV(HonestScores):
         ],
         "refit_on_all": ["boolean"],
         "keep_predictions": ["boolean"],
+        "leakage": [_sklearn.StrOptions({"warn", "raise", "ignore"})],
         "random_state": ["random_state"],
     }
 
@@ -89,6 +90,7 @@ class SearchCV(HonestScores):
         test_size: Any,
         refit_on_all: bool,
         keep_predictions: bool,
+        leakage: str,
         random_state: Any,
         **inherited: Any,
     ) -> None:
@@ -102,6 +104,7 @@ class SearchCV(HonestScores):
         self.test_size = test_size
         self.refit_on_all = refit_on_all
         self.keep_predictions = keep_predictions
+        self.leakage = leakage
         self.random_state = random_state
 
     @property
@@ -195,6 +198,7 @@ class SearchCV(HonestScores):
         """
         problem = pose(self, X, y, params, random_state=self.random_state)
         scheduler = self._make(problem)
+        self._look_for_leakage(problem)
         self._checked_cv_orig = problem.cv
         self.n_splits_ = len(problem.splits)
         self._fold_sizes = np.array([[len(rows) for rows in split] for split in problem.splits])

@@ -51,6 +51,12 @@ refit_on_all : bool, default=False
 keep_predictions : bool, default=False
     Whether to keep what candidates predict for the validation rows, which
     ``corrected_score_`` is the better for.
+leakage : {"warn", "raise", "ignore"}, default="warn"
+    What to do, before any training, where scores will be too good: copies of the same row,
+    or rows of one group, on both sides of a split, training rows later than those
+    validated (by a datetime index), early stopping that watches scored rows; and where
+    ``score`` gets rows that were used for selection. Copies count where rows have enough
+    to them that chance does not explain it.
 scoring : str, callable, list, tuple or dict, default=None
     As in scikit-learn. Of several metrics the one that `refit` names steers the search,
     the first if `refit` names none.
@@ -159,6 +165,9 @@ test_score_interval_ : (float, float) or dict of str to (float, float)
     of the test rows (percentiles); NaN where the metric cannot be had from predictions.
 test_indices_ : ndarray of int
     Which rows of X the test set was.
+n_test_evaluations_ : int
+    How often it was looked at: once by `fit`, then by each ``score`` of its rows, which
+    warns (`RepeatedTestWarning`).
 n_splits_, refit_time_, scorer_, multimetric_ : object
     As in scikit-learn.
 classes_, n_features_in_, feature_names_in_ : object

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sk_hpo import _sklearn
 from sk_hpo.search.problem import Problem
+from sk_hpo.validation.alarm import report
 from sk_hpo.validation.correction import CorrectedScore
-from sk_hpo.validation.test_set import look
+from sk_hpo.validation.leakage import fingerprint, fit_alarms, score_alarms
+from sk_hpo.validation.test_set import RepeatedTestWarning, look
 from sk_hpo.validation.ttest import Comparison, compare_rows
 
 __all__ = ["HonestScores"]
@@ -83,12 +88,72 @@ class HonestScores(_sklearn.BaseSearchCV):
             self._corrected = evidence.corrected(fitted)
         return self._corrected
 
+    def score(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Return the score of the refitted best candidate, as in scikit-learn.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows that `fit` did not get.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets.
+        **params : dict
+            For the scorer.
+
+        Returns
+        -------
+        score : float
+
+        Warns
+        -----
+        RepeatedTestWarning
+            If X has rows of the test set; ``n_test_evaluations_`` counts such looks.
+        LeakageWarning
+            If X has rows that chose the candidate, or that it was trained on.
+        """
+        found = super().score(X, y, **params)
+        for alarm in score_alarms(vars(self).get("_tested_rows"), X, use="test"):
+            self.n_test_evaluations_ += 1
+            warnings.warn(alarm.message, RepeatedTestWarning, stacklevel=2)
+        used = score_alarms(vars(self).get("_selected_by"), X)
+        report(used if y is not None else [], self.leakage, stacklevel=3)
+        return found
+
+    def _look_for_leakage(self, problem: Problem) -> None:
+        """Raise or warn of what makes scores too good, before any training."""
+        for name in ("_selected_by", "_tested_rows"):
+            self.__dict__.pop(name, None)
+        data, alarms = problem.rows, []
+        held, whole, searched = data.held, data.whole, data.searched
+        if held is not None:
+            everything = fingerprint(whole.X)
+            self._tested_rows = everything and everything.take(held.indices)
+            if self.leakage != "ignore":
+                rest = np.setdiff1d(np.arange(_sklearn.num_samples(whole.X)), held.indices)
+                sides = [(rest, held.indices)]
+                alarms = fit_alarms(
+                    everything, whole.X, whole.y, sides, groups=data.groups, held_out="test"
+                )
+        if self.leakage == "ignore":
+            return
+        self._selected_by = fingerprint(searched.X)
+        alarms += fit_alarms(
+            *(self._selected_by, searched.X, searched.y, data.splits),
+            groups=searched.routed.splitter.split.get("groups"),
+            estimator=problem.estimator,
+            fit_params=problem.fit_params,
+        )
+        report(alarms, self.leakage, stacklevel=5)
+
     def _look_at_test_set(self, problem: Problem) -> None:
         """Score the refitted model on the test set, if there is one."""
-        for name in ("test_score_", "test_score_interval_", "test_indices_"):
+        names = ("test_score_", "test_score_interval_", "test_indices_", "n_test_evaluations_")
+        for name in names:
             self.__dict__.pop(name, None)
-        if problem.held is not None:
-            seen = look(self.best_estimator_, problem.scorer, problem.held, problem.seed)
+        held = problem.rows.held
+        if held is not None:
+            seen = look(self.best_estimator_, problem.scorer, held, problem.seed)
             self.test_score_ = seen.score
             self.test_score_interval_ = seen.interval
-            self.test_indices_ = problem.held.indices
+            self.test_indices_ = held.indices
+            self.n_test_evaluations_ = 1

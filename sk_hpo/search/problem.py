@@ -14,10 +14,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sk_hpo.evaluation.kinds import resource_for
 from sk_hpo.evaluation.resources import Resource, TrainingData
 from sk_hpo.search.names import valid_names
-from sk_hpo.search.rows import Rows, lay_out
+from sk_hpo.search.rows import Rows, SearchRows, lay_out
 from sk_hpo.space.space import Space
 from sk_hpo.validation.selection import SelectionRule, selection_rule
-from sk_hpo.validation.test_set import HeldOut
 
 __all__ = ["Problem", "pose"]
 
@@ -48,8 +47,8 @@ class Problem:
         Classes of y, for a classifier that trains in rungs.
     seed : int
         From which everything random derives.
-    held : HeldOut or None
-        The test set. Nothing of it is in the other fields, save `everything`.
+    rows : SearchRows
+        Where X, y and the test set come from.
     refit : TrainingData
         What the best candidate is trained on: X but for rows that only validate.
     everything : TrainingData or None
@@ -71,8 +70,8 @@ class Problem:
     resource: Resource
     classes: Any
     seed: int
+    rows: SearchRows
     refit: TrainingData
-    held: HeldOut | None = None
     everything: TrainingData | None = None
     rule: SelectionRule | None = None
 
@@ -142,8 +141,8 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, random_state: A
         resource=resource,
         classes=trained_on(data.searched).classes,
         seed=seed,
+        rows=data,
         refit=trained_on(data.fitted),
-        held=data.held,
         everything=trained_on(data.whole) if search.refit_on_all else None,
         rule=rule,
     )

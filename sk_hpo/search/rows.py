@@ -45,6 +45,8 @@ class SearchRows:
         What `check_cv` returned.
     splits : list of (train, test)
         Its folds, positions in `searched`.
+    groups : array-like of shape (n_samples,) or None
+        Which rows of `whole` the test set keeps together.
     """
 
     whole: Rows
@@ -53,6 +55,7 @@ class SearchRows:
     held: HeldOut | None
     cv: Any
     splits: list[tuple[Any, Any]]
+    groups: Any
 
 
 def lay_out(
@@ -97,7 +100,7 @@ def lay_out(
         splits = _restricted(_splits(cv, whole), rest)
     else:
         splits = _splits(cv, searched)
-    return SearchRows(whole, fitted, searched, held, cv, splits)
+    return SearchRows(whole, fitted, searched, held, cv, splits, groups)
 
 
 def _cut(

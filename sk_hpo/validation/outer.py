@@ -126,18 +126,11 @@ def outer_splits(search: Any, X: Any, y: Any, outer_cv: Any, groups: Any) -> lis
     """
     X, y, groups = indexable(X, y, groups)
     cv = check_cv(outer_cv, y, classifier=is_classifier(search))
-    given = {"groups": groups} if groups is not None and _uses_groups(cv) else {}
+    given = {"groups": groups} if groups is not None and _sklearn.uses_groups(cv) else {}
     splits = list(cv.split(X, y, **given))
     if groups is not None:
         _check_groups_are_whole(splits, np.asarray(groups))
     return splits
-
-
-def _uses_groups(cv: Any) -> bool:
-    """Whether a splitter looks at groups; one that does not say so is taken to do."""
-    if not hasattr(cv, "get_metadata_routing"):
-        return True
-    return bool(cv.get_metadata_routing().split.requests.get("groups"))
 
 
 def _check_groups_are_whole(splits: list[Split], groups: Any) -> None:
@@ -174,7 +167,7 @@ def fit_params_for(
     if "groups" in params:
         raise ValueError("params has 'groups'; give them as groups=, for both levels.")
     cv = check_cv(search.cv, y, classifier=is_classifier(search))
-    if groups is not None and _uses_groups(cv):
+    if groups is not None and _sklearn.uses_groups(cv):
         params["groups"] = groups
     if groups is not None and getattr(search, "test_size", None) is not None:
         params.setdefault("test_groups", groups)

@@ -23,12 +23,16 @@ from sk_hpo import _sklearn
 from sk_hpo.evaluation.answers import Answers, numbers, rescored, row_scores
 from sk_hpo.validation.splits import hold_out
 
-__all__ = ["HeldOut", "Look", "look", "set_aside"]
+__all__ = ["HeldOut", "Look", "RepeatedTestWarning", "look", "set_aside"]
 
 Interval = tuple[float, float]
 
 N_BOOTSTRAPS = 1000
 CONFIDENCE = 0.95
+
+
+class RepeatedTestWarning(UserWarning):
+    """A test set is looked at again: what is chosen by that score flatters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,11 @@ def _given(X: Any, y: Any, splitter: Any, groups: Any) -> tuple[Any, Any]:
     if isinstance(splitter, str):  # which has a method split, too
         raise ValueError(f"test_size must be a number or a splitter, not {splitter!r}.")
     of_splitter = getattr(splitter, "split", None)
-    splits = list(splitter if of_splitter is None else of_splitter(X, y, groups))
+    if of_splitter is not None:
+        splitter_groups = groups if _sklearn.uses_groups(splitter) else None
+        splits = list(of_splitter(X, y, splitter_groups))
+    else:
+        splits = list(splitter)
     if len(splits) != 1:
         raise ValueError(
             f"test_size={splitter!r} gives {len(splits)} splits; a test set is one: use, for"

@@ -35,7 +35,7 @@ def test_the_simplest_within_one_standard_error():
     assert fitted.best_params_ == {"C": able.max()}
     assert able.max() > cs[best]  # or this shows nothing
     assert fitted.best_score_ == table.mean(axis=1)[fitted.best_index_]
-    assert fitted.best_estimator_.C == able.max()
+    assert able.max() == fitted.best_estimator_.C
 
 
 def test_largest_is_simplest():
