@@ -24,6 +24,7 @@ from sklearn.model_selection._validation import _score as score
 from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures as warn_or_raise_about_fit_failures,
 )
+from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
@@ -47,6 +48,7 @@ __all__ = [
     "only_predicts",
     "safe_split",
     "score",
+    "take_rows",
     "uses_groups",
     "warn_or_raise_about_fit_failures",
     "yields_constant_splits",

@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, mean_absolute_error, mean_squared_error
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing as take_rows
 
 from sk_hpo import _sklearn
 
@@ -58,7 +57,7 @@ class Answers:
 
         def answer(X: Any, *args: Any, **params: Any) -> Any:
             if self._rows is not None:
-                return take_rows(self.known[name], self._rows)
+                return _sklearn.take_rows(self.known[name], self._rows)
             if X is not self._X or args or params:
                 return own(X, *args, **params)
             if name not in self.known:
@@ -104,8 +103,8 @@ def rescored(
     -------
     scores : float, dict of str to float, or None
     """
-    X_rows = rows if _sklearn.only_predicts(scorer) else take_rows(X, rows)
-    y_rows = None if y is None else take_rows(y, rows)
+    X_rows = rows if _sklearn.only_predicts(scorer) else _sklearn.take_rows(X, rows)
+    y_rows = None if y is None else _sklearn.take_rows(y, rows)
     cut = _sklearn.check_method_params(X, params=params, indices=rows)
     try:
         return numbers(scorer(answers.at(rows), X_rows, y_rows, **cut))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing as take_rows
 
 from sk_hpo import _sklearn
 from sk_hpo.evaluation.answers import Answers, rescored, row_scores
@@ -119,8 +118,8 @@ def pool(
     return OutOfFold(
         known=known,
         rows=rows,
-        X=None if _sklearn.only_predicts(scorer) else take_rows(X, rows),
-        y=None if y is None else take_rows(y, rows),
+        X=None if _sklearn.only_predicts(scorer) else _sklearn.take_rows(X, rows),
+        y=None if y is None else _sklearn.take_rows(y, rows),
         params=_sklearn.check_method_params(X, params=params, indices=rows),
     )
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import _safe_indexing, check_consistent_length, indexable
+from sklearn.utils import check_consistent_length, indexable
 
 from sk_hpo import _sklearn
 from sk_hpo.validation.joining import all_below, below
@@ -99,7 +99,7 @@ def train_validation_test_split(
         gap=gap,
         random_state=random_state,
     )
-    return [_safe_indexing(array, rows) for array in arrays for rows in drawn]
+    return [_sklearn.take_rows(array, rows) for array in arrays for rows in drawn]
 
 
 def hold_out(

@@ -125,6 +125,7 @@ def test_fitted_attributes_come_from_the_best_estimator(kind: str) -> None:
     assert not hasattr(make(kind).fit(X, y), "feature_names_in_")
 
 
+@pytest.mark.filterwarnings("ignore::sk_hpo.LeakageWarning")  # scores known rows
 @pytest.mark.parametrize("kind", CLASSES)
 def test_methods_are_those_of_the_estimator(kind: str) -> None:
     search = make(kind, sgd(loss="log_loss"), {"alpha": loguniform(0.1, 1)})
@@ -245,6 +246,7 @@ def test_several_estimators_compete_for_a_step(kind: str) -> None:
     assert search.best_estimator_["model"] is not search.best_params_["model"]
 
 
+@pytest.mark.filterwarnings("ignore::sk_hpo.LeakageWarning")  # scores known rows
 @pytest.mark.parametrize("kind", ["epochs", "max_iter"])
 def test_a_halving_of_a_pipeline(kind: str) -> None:
     pipeline = Pipeline([("scale", StandardScaler()), ("model", sgd())])

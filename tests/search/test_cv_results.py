@@ -132,6 +132,7 @@ def test_parameters_that_do_not_exist_are_masked(kind: str) -> None:
         assert ("l1_ratio" in params) is not masked
 
 
+@pytest.mark.filterwarnings("ignore::sk_hpo.LeakageWarning")  # scores known rows
 @pytest.mark.parametrize("kind", ["random", "bayes"])
 @pytest.mark.parametrize(
     "options",

@@ -147,6 +147,7 @@ def test_weights_of_a_rung_belong_to_its_rows(kind: str) -> None:
     np.testing.assert_array_equal(splits(one.cv_results_), splits(other.cv_results_))
 
 
+@pytest.mark.filterwarnings("ignore::sk_hpo.LeakageWarning")  # scores known rows
 @pytest.mark.usefixtures("routing")
 @pytest.mark.parametrize("kind", ["random", "bayes", "samples"])
 def test_routed_metadata_scores_as_in_scikit_learn(kind: str) -> None:
@@ -242,6 +243,7 @@ SEARCHES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::sk_hpo.LeakageWarning")  # scores known rows
 @pytest.mark.usefixtures("routing")
 @pytest.mark.parametrize(
     "search", SEARCHES, ids=[row["metaestimator"].__name__ for row in SEARCHES]

@@ -283,7 +283,7 @@ def test_interval_covers_the_score_of_new_rows():
         {"loss": "neg_log_loss", "own": lambda est, X, y: float((est.predict(X) == y).mean())},
         lambda est, X, y: {"a": est.score(X, y), "b": -log_loss(y, est.predict_proba(X))},
     ],
-    ids=str,
+    ids=["accuracy", "log loss", "auc", "made", "list", "dict", "callable"],
 )
 def test_every_metric(scoring, monkeypatch):
     monkeypatch.setattr("sk_hpo.validation.test_set.N_BOOTSTRAPS", 100)

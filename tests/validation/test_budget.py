@@ -204,6 +204,7 @@ def test_fewer_folds_cost_less():
     assert spent(search, X, y, {}, "n_samples") == (fits, fits * 60)
 
 
+@pytest.mark.filterwarnings("ignore::sk_hpo.LeakageWarning")  # scores known rows
 def test_validation_rows_that_are_beside_the_data():
     search = RandomSearchCV(Counting(), A, n_iter=4, cv=HoldoutValidation(X, y))
     assert trained(search) == (4, 4 * 90)
