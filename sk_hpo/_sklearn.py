@@ -92,13 +92,16 @@ def noting_scorer(scorer: Any, errors: dict[str, str]) -> Any:
     return noting
 
 
-def metric_of(scorer: Any) -> tuple[Any, int] | None:
-    """Return the metric of a scorer and its sign; None if it takes more than y and y_pred.
+def metric_of(scorer: Any) -> tuple[Any, int]:
+    """Return the metric of a scorer and its sign.
 
-    So it is for the scorer that an estimator's own ``score`` is.
+    "score" stands for the estimator's own. A metric of anything but the true y and what
+    ``predict`` returns is None.
     """
-    if not isinstance(scorer, _BaseScorer) or scorer._kwargs:
-        return None
+    if isinstance(scorer, _PassthroughScorer):
+        return "score", 1
+    if scorer._kwargs or scorer._response_method != "predict":
+        return None, 1
     return scorer._score_func, scorer._sign
 
 

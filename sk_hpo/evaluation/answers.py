@@ -127,8 +127,8 @@ def row_scores(answers: Answers, scorer: Any, y: Any) -> dict[str, Any] | None:
         return None
     found = {}
     for name, each in scorers.items():
-        function, sign = _sklearn.metric_of(each) or (_usual_metric(answers), 1)
-        of_row = _OF_ROW.get(function)
+        metric, sign = _sklearn.metric_of(each)
+        of_row = _OF_ROW.get(_usual_metric(answers) if metric == "score" else metric)
         if of_row is None or np.ndim(y) != 1:
             return None
         predicted = answers.known.get("predict")

@@ -5,6 +5,7 @@ A rule is told scores of the same folds only. Higher is better.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -12,9 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-__all__ = ["Forgiving", "Paired", "Rule"]
+__all__ = ["Forgiving", "Paired", "Rule", "corrected_error"]
 
 FloatArray = NDArray[np.float64]
+
+
+def corrected_error(values: FloatArray, test_to_train: float) -> float:
+    """Return the standard error of a mean over folds, which share training rows.
+
+    Nadeau, Bengio: Inference for the Generalization Error, Machine Learning 52 (2003), eq. 7.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_folds,)
+        Such as differences of scores; two at least.
+    test_to_train : float
+        Rows of a validation fold over rows of its training fold; ``1 / (k - 1)`` in k-fold
+        cross-validation. With 0, it is the usual standard error.
+    """
+    return math.sqrt((1.0 / len(values) + test_to_train) * float(values.var(ddof=1)))
 
 
 class Rule(ABC):
@@ -65,15 +82,12 @@ class Paired(Rule):
     """Dropped if a paired t-test on the folds that both ran finds it worse.
 
     As the races of Birattari, Yuan, Balaprakash, Stützle: F-Race and iterated F-Race, 2010.
-    Folds of a cross-validation share training rows, so the variance of the mean difference
-    is corrected: Nadeau, Bengio: Inference for the Generalization Error, Machine Learning
-    52 (2003), eq. 7.
+    The variance of the mean difference is that of `corrected_error`.
 
     Parameters
     ----------
     test_to_train : float
-        Rows of a validation fold over rows of its training fold; ``1 / (k - 1)`` in k-fold
-        cross-validation.
+        As in `corrected_error`.
     level : float, default=0.05
         Of the one-sided test, each time that a fold has come.
 
@@ -98,6 +112,6 @@ class Paired(Rule):
             return False
         difference = rival[:m] - mine
         mean = float(difference.mean())
-        variance = (1.0 / m + self.test_to_train) * float(difference.var(ddof=1))  # eq. 7
-        threshold = float(stdtrit(m - 1, 1.0 - self.level)) * variance**0.5
+        error = corrected_error(difference, self.test_to_train)
+        threshold = float(stdtrit(m - 1, 1.0 - self.level)) * error
         return mean > 0.0 and mean > threshold

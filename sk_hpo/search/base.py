@@ -198,6 +198,7 @@ class SearchCV(HonestScores):
         """
         problem = pose(self, X, y, params, random_state=self.random_state)
         scheduler = self._make(problem)
+        self._forget_scores()
         self._look_for_leakage(problem)
         self._checked_cv_orig = problem.cv
         self.n_splits_ = len(problem.splits)
@@ -346,39 +347,44 @@ class SearchCV(HonestScores):
         tables.rank(results, failed)
         if scheduler.sampler.uses_history:
             results |= tables.explanations(table)
-        first = out[0]["test_scores"]
-        self.multimetric_ = isinstance(first, dict)
         # Kept even if a rule or a callable raises: the candidates need not be trained again.
         self.cv_results_ = results
         self.history_ = list(scheduler.trials)
-        for name in ("_evidence", "_corrected"):
-            self.__dict__.pop(name, None)
-        metric, refit = problem.metric, problem.rule or self.refit
-        chosen = None
-        if callable(self.scoring) and self.multimetric_:
-            if problem.rule is not None:
-                metric = one_metric(problem.rule.metric, list(first))
-            else:
-                self._check_refit_for_multimetric(first)
-                metric = refit if isinstance(refit, str) else metric
-        if refit or not self.multimetric_:
-            known = problem.rule is not None or not callable(refit)
-            if known:
-                tables.check_any_succeeded(table, results, metric)
-            positions = tables.best_rows(results, metric, failed)
-            among = tables.take(results, positions)
-            self._evidence = gather(
-                problem, [table[i] for i in positions], among, metric, self.keep_predictions
-            )
-            best = self._select_best_index(refit, metric, among)
-            self.best_index_ = int(positions[best])
-            if known:
-                self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
-            self.best_params_ = results["params"][self.best_index_]
-            chosen = table[self.best_index_]
         self.accelerator_report_ = tables.accelerator_report(table)
         self._describe(problem, scheduler, table)
-        return chosen
+        return self._choose(problem, table, out[0]["test_scores"], failed)
+
+    def _choose(
+        self, problem: Problem, table: list[tables.Row], scores: Any, failed: Any
+    ) -> tables.Row | None:
+        """Set `best_*`; return the best, if there is one metric to choose by.
+
+        `scores` are those of any fold: they tell the names of the metrics.
+        """
+        self.multimetric_ = isinstance(scores, dict)
+        results, metric, refit = self.cv_results_, problem.metric, problem.rule or self.refit
+        if callable(self.scoring) and self.multimetric_:
+            if problem.rule is not None:
+                metric = one_metric(problem.rule.metric, list(scores))
+            else:
+                self._check_refit_for_multimetric(scores)
+                metric = refit if isinstance(refit, str) else metric
+        if not refit and self.multimetric_:
+            return None
+        known = problem.rule is not None or not callable(refit)
+        if known:
+            tables.check_any_succeeded(table, results, metric)
+        positions = tables.best_rows(results, metric, failed)
+        among = tables.take(results, positions)
+        self._evidence = gather(
+            problem, [table[i] for i in positions], among, metric, self.keep_predictions
+        )
+        best = self._select_best_index(refit, metric, among)
+        self.best_index_ = int(positions[best])
+        if known:
+            self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
+        self.best_params_ = results["params"][self.best_index_]
+        return table[self.best_index_]
 
     def _keep_surrogate(self, problem: Problem, scheduler: Scheduler) -> None:
         """Set `surrogate_` if the sampler has a model."""

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from sk_hpo.search.problem import Problem
 from sk_hpo.search.results import Row
 from sk_hpo.validation.correction import CorrectedScore, tibshirani
@@ -67,12 +65,13 @@ def gather(
     """
     predictions = None
     if kept:
-        folds = [row.outcome.folds for row in among if row.outcome.failure is None]
+        whole = [row.outcome for row in among if row.outcome.failure is None]
+        folds = [outcome.folds for outcome in whole if None not in outcome.folds]
         data = (problem.X, problem.y, problem.score_params)
         predictions = pool(folds, problem.splits, data, problem.scorer)
     return Evidence(
         fold_scores(results, metric),
-        float(np.mean([len(test) / len(train) for train, test in problem.splits])),
+        problem.test_to_train,
         predictions,
         problem.scorer,
         metric,

@@ -18,6 +18,17 @@ from sk_hpo.validation.ttest import Comparison, compare_rows
 
 __all__ = ["HonestScores"]
 
+_OF_A_FIT = (
+    "test_score_",
+    "test_score_interval_",
+    "test_indices_",
+    "n_test_evaluations_",
+    "_tested_rows",
+    "_selected_by",
+    "_evidence",
+    "_corrected",
+)
+
 
 class HonestScores(_sklearn.BaseSearchCV):
     """What all searches can say once they are fitted."""
@@ -85,7 +96,10 @@ class HonestScores(_sklearn.BaseSearchCV):
             raise AttributeError("corrected_score_ is there once fit has chosen a candidate.")
         if "_corrected" not in vars(self):
             fitted = getattr(self, "best_estimator_", self.estimator)
-            self._corrected = evidence.corrected(fitted)
+            try:
+                self._corrected = evidence.corrected(fitted)
+            except ValueError as error:  # hasattr asks for it, too
+                raise AttributeError(f"There is no corrected_score_: {error}") from error
         return self._corrected
 
     def score(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -119,10 +133,13 @@ class HonestScores(_sklearn.BaseSearchCV):
         report(used if y is not None else [], self.leakage, stacklevel=3)
         return found
 
+    def _forget_scores(self) -> None:
+        """Forget what an earlier fit has said, and this one may not."""
+        for name in _OF_A_FIT:
+            self.__dict__.pop(name, None)
+
     def _look_for_leakage(self, problem: Problem) -> None:
         """Raise or warn of what makes scores too good, before any training."""
-        for name in ("_selected_by", "_tested_rows"):
-            self.__dict__.pop(name, None)
         data, alarms = problem.rows, []
         held, whole, searched = data.held, data.whole, data.searched
         if held is not None:
@@ -147,9 +164,6 @@ class HonestScores(_sklearn.BaseSearchCV):
 
     def _look_at_test_set(self, problem: Problem) -> None:
         """Score the refitted model on the test set, if there is one."""
-        names = ("test_score_", "test_score_interval_", "test_indices_", "n_test_evaluations_")
-        for name in names:
-            self.__dict__.pop(name, None)
         held = problem.rows.held
         if held is not None:
             seen = look(self.best_estimator_, problem.scorer, held, problem.seed)

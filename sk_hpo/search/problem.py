@@ -86,6 +86,11 @@ class Problem:
         return min(len(train) for train, _ in self.splits)
 
     @property
+    def test_to_train(self) -> float:
+        """Validation rows over training rows, on the average of the folds."""
+        return float(np.mean([len(test) / len(train) for train, test in self.splits]))
+
+    @property
     def n_classes(self) -> int:
         """Number of classes, of the target with most of them; 0 for no classes."""
         if self.classes is None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from sk_hpo.schedulers.rules import Forgiving, Paired, Rule
 from sk_hpo.search.problem import Problem
 
@@ -19,6 +17,5 @@ def rule_for(fold_racing: Any, problem: Problem) -> Rule | None:
     if fold_racing is False:
         return None
     if fold_racing == "paired":
-        shares = [len(test) / len(train) for train, test in problem.splits]
-        return Paired(float(np.mean(shares)))
+        return Paired(problem.test_to_train)
     return Forgiving()

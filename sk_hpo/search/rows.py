@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.model_selection import PredefinedSplit, check_cv
+from sklearn.model_selection import check_cv
 
 from sk_hpo import _sklearn
-from sk_hpo.validation.splits import HoldoutValidation
+from sk_hpo.validation.splits import HoldoutValidation, names_rows
 from sk_hpo.validation.test_set import HeldOut, set_aside
 
 __all__ = ["Rows", "SearchRows", "lay_out"]
@@ -96,7 +95,7 @@ def lay_out(
         *joined, given = given.joined(fitted.X, fitted.y, own)
         searched = _cut(search, estimator, *joined)
     cv = check_cv(given, searched.y, classifier=classifier)
-    if rest is not None and searched is fitted and _is_fixed(given):
+    if rest is not None and searched is fitted and names_rows(given):
         splits = _restricted(_splits(cv, whole), rest)
     else:
         splits = _splits(cv, searched)
@@ -119,13 +118,6 @@ def _cut(
     if indices is not None:
         X, y = _sklearn.safe_split(estimator, X, y, indices, fitted)
     return Rows(X, y, routed)
-
-
-def _is_fixed(cv: Any) -> bool:
-    """Whether a cv names rows, whatever data it is given."""
-    if cv is None or isinstance(cv, Integral):
-        return False
-    return isinstance(cv, PredefinedSplit | HoldoutValidation) or not hasattr(cv, "split")
 
 
 def _restricted(splits: Sequence[tuple[Any, Any]], rest: Any) -> list[tuple[Any, Any]]:

@@ -7,7 +7,6 @@ scores of the folds.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.utils import check_consistent_length, check_random_state
 
+from sk_hpo.schedulers.rules import corrected_error
 from sk_hpo.validation.pooled import (
     ByMetric,
     ByRow,
@@ -314,8 +314,7 @@ def tibshirani(
     leads = scores.max(axis=0) - scores[winner]
     corrected = scores[winner] - leads
     estimate, naive = float(corrected.mean()), float(scores[winner].mean())
-    # Nadeau and Bengio: (1 / n_folds + n_test / n_train) in place of 1 / n_folds.
-    error = math.sqrt((1 / n_folds + ratio) * float(corrected.var(ddof=1)))
+    error = corrected_error(corrected, ratio)
     half = float(stats.t.ppf((1 + confidence) / 2, n_folds - 1)) * error
     interval = (estimate - half, estimate + half)
     candidate = int(kept.candidates[winner])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_hpo.validation.row_hashes import half_hashes, joined, mixed, row_hashes
+from sk_hpo.validation.row_hashes import half_hashes, joined, mixed
 
 __all__ = ["Fingerprint"]
 
@@ -43,8 +43,8 @@ class Fingerprint:
     >>> from sk_hpo.validation.fingerprint import Fingerprint
     >>> X = np.random.default_rng(0).normal(size=(60, 2))
     >>> kept = Fingerprint.of(X)
-    >>> kept.count(X[50:]), kept.count(X + 0.5), kept.same(X), kept.same(X[::-1])
-    (10, 0, True, False)
+    >>> kept.beyond_chance(np.arange(60) < 10, n_scored=60)
+    True
     >>> bool(kept.telling.all()), bool(Fingerprint.of(np.round(X)).telling.any())
     (True, False)
     """
@@ -88,18 +88,6 @@ class Fingerprint:
         n_copied = len(np.unique(self.hashes[copied]))
         n_telling = len(np.unique(self.hashes[copied & self.telling]))
         return n_telling >= max(_MIN_ROWS, _MIN_TELLING * n_copied, _MIN_SHARE * n_scored)
-
-    def holds(self, X: Any) -> NDArray[np.bool_]:
-        """Return which rows of X are among these, shape (n_rows,)."""
-        return np.isin(row_hashes(X), self.hashes)
-
-    def count(self, X: Any) -> int:
-        """Return how many rows of X are among these."""
-        return int(self.holds(X).sum())
-
-    def same(self, X: Any) -> bool:
-        """Return whether X holds these very rows in this order."""
-        return bool(np.array_equal(row_hashes(X), self.hashes))
 
 
 def _occurs_once(hashes: Hashes) -> NDArray[np.bool_]:

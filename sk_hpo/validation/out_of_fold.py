@@ -96,8 +96,8 @@ def pool(
 ) -> OutOfFold | None:
     """Return the predictions of candidates that were evaluated on all of `splits`.
 
-    None if scores did not ask for predictions, as those of estimators with a ``score`` of
-    their own.
+    None if there are no candidates, or scores did not ask for predictions, as those of
+    estimators with a ``score`` of their own.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def pool(
         That will look at them.
     """
     known = [_joined([fold.predictions or {} for fold in folds]) for folds in candidates]
-    if not all(known):
+    if not known or not all(known):
         return None
     X, y, params = data
     rows = np.concatenate([np.asarray(test) for _, test in splits])

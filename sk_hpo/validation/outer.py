@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import joblib
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.model_selection import PredefinedSplit, check_cv, cross_validate
+from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils import indexable
 
 from sk_hpo import _sklearn
-from sk_hpo.validation.splits import HoldoutValidation
+from sk_hpo.validation.splits import names_rows
 
 __all__ = [
     "OuterFold",
@@ -85,21 +84,12 @@ def check_search(search: Any) -> None:
             f"{type(search).__name__} has refit=False, so that there is no model to score on"
             " the outer test rows; set refit=True, or to the name of a metric."
         )
-    if _names_rows(search.cv):
+    if names_rows(search.cv):
         raise ValueError(
             f"The cv of {type(search).__name__} names rows of all data, but within an outer"
             " fold it must split the rows that are left: give a number of folds or a"
             " splitter."
         )
-
-
-def _names_rows(cv: Any) -> bool:
-    """Whether a cv gives certain rows, whatever data it is to split."""
-    if cv is None or isinstance(cv, Integral):
-        return False
-    if isinstance(cv, HoldoutValidation):
-        return cv.indices is not None
-    return isinstance(cv, PredefinedSplit) or not hasattr(cv, "split")
 
 
 def outer_splits(search: Any, X: Any, y: Any, outer_cv: Any, groups: Any) -> list[Split]:

@@ -29,7 +29,7 @@ _EXACT = 1 << 53  # integers up to here are floats without loss
 _LONG_TEXT = 32  # characters; a shorter text may be said twice by chance
 
 
-def row_hashes(X: Any, y: Any = None) -> Hashes:
+def row_hashes(X: Any) -> Hashes:
     """Return a hash of every row that is the same in every process.
 
     Rows of equal values have equal hashes: 1, 1.0 and True are equal, and so are 0.0 and
@@ -40,8 +40,6 @@ def row_hashes(X: Any, y: Any = None) -> Hashes:
     ----------
     X : array-like of shape (n_rows, ...), sparse matrix, DataFrame, list or dict of these
         The rows. A list is a list of rows; a dict holds arrays of n_rows rows each.
-    y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-        If given, a hash is of the row and its target.
 
     Returns
     -------
@@ -67,8 +65,7 @@ def row_hashes(X: Any, y: Any = None) -> Hashes:
     >>> bool((row_hashes(sparse.csr_array(X)) == h).all())
     True
     """
-    hashes = joined(half_hashes(X))
-    return hashes if y is None else mixed(hashes + _GOLDEN * joined(half_hashes(y)))
+    return joined(half_hashes(X))
 
 
 def hashes_or_none(X: Any) -> Hashes | None:

@@ -12,14 +12,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.model_selection import BaseCrossValidator
+from sklearn.model_selection import BaseCrossValidator, PredefinedSplit
 from sklearn.utils import check_consistent_length, indexable
 
 from sk_hpo import _sklearn
 from sk_hpo.validation.joining import all_below, below
 from sk_hpo.validation.parts import Rows, parts, row_mask
 
-__all__ = ["HoldoutValidation", "Joined", "hold_out", "train_validation_test_split"]
+__all__ = [
+    "HoldoutValidation",
+    "Joined",
+    "hold_out",
+    "names_rows",
+    "train_validation_test_split",
+]
 
 
 def train_validation_test_split(
@@ -251,7 +257,7 @@ class HoldoutValidation(BaseCrossValidator):
         indices: ArrayLike | None = None,
         params: dict[str, Any] | None = None,
     ) -> None:
-        if indices is None and y_val is None and _names_rows(X_val):
+        if indices is None and y_val is None and _are_row_numbers(X_val):
             X_val, indices = None, X_val
         if (X_val is None) == (indices is None):
             raise TypeError(
@@ -340,7 +346,22 @@ class HoldoutValidation(BaseCrossValidator):
         return f"HoldoutValidation({', '.join(f'{k}={v}' for k, v in given.items())})"
 
 
-def _names_rows(values: Any) -> bool:
+def names_rows(cv: Any) -> bool:
+    """Whether a cv gives certain rows, whatever data it is to split.
+
+    Examples
+    --------
+    >>> names_rows(5), names_rows(HoldoutValidation([0, 1])), names_rows([([0, 1], [2, 3])])
+    (False, True, True)
+    """
+    if cv is None or isinstance(cv, Integral):
+        return False
+    if isinstance(cv, HoldoutValidation):
+        return cv.indices is not None
+    return isinstance(cv, PredefinedSplit) or not hasattr(cv, "split")
+
+
+def _are_row_numbers(values: Any) -> bool:
     if values is None or len(getattr(values, "shape", (0,))) != 1:
         return False
     return all(isinstance(value, Integral | np.bool_) for value in values)

@@ -13,7 +13,8 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from numbers import Real
+from typing import Any, cast
 
 import numpy as np
 from sklearn.model_selection import TimeSeriesSplit
@@ -97,14 +98,14 @@ def set_aside(
     ValueError
         If there is no such set.
     """
-    if not isinstance(test_size, (int, float)):
+    if not isinstance(test_size, Real):
         return _given(X, y, test_size, groups)
     ordered = isinstance(cv, TimeSeriesSplit)
     # As check_cv decides whether folds are stratified.
     by_class = classifier and type_of_target(y) in ("binary", "multiclass")
     return hold_out(
         X,
-        size=test_size,
+        size=cast("float", test_size),
         stratify=y if by_class and not ordered else None,
         groups=groups,
         time_ordered=ordered,

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
+from sk_hpo.schedulers.rules import corrected_error
 from sk_hpo.validation.scores import fold_scores, metric_names, one_metric
 
 __all__ = ["Comparison", "compare_rows", "compare_scores"]
@@ -150,9 +151,9 @@ def compare_scores(
     difference, share = _paired(scores_i, scores_j, n_train, n_test)
     n = len(difference)
     mean = float(difference.mean())
-    # Nadeau, Bengio (2003), eq. 7. Also the scale of the posterior of Corani, Benavoli (2015),
-    # whose rho / (1 - rho) is this share, for their rho = n_test / (n_train + n_test).
-    error = float(np.sqrt((1.0 / n + share) * difference.var(ddof=1)))
+    # Also the scale of the posterior of Corani, Benavoli (2015), whose rho / (1 - rho) is
+    # this share, for their rho = n_test / (n_train + n_test).
+    error = corrected_error(difference, share)
     better, worse = (_tail(n - 1, side * mean - rope, error) for side in (1.0, -1.0))
     # Of a continuous posterior, no probability is at a point, whatever rounding leaves.
     equivalent = max(0.0, 1.0 - better - worse) if rope or not error else 0.0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from search.searches import CLASSES, data, make
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import RepeatedKFold, check_cv, cross_val_predict
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from sklearn.model_selection import RepeatedKFold, ShuffleSplit, check_cv, cross_val_predict
 
 from sk_hpo import RandomSearchCV
 from sk_hpo.validation.correction import bbc_cv, bbc_cv_of_rows, tibshirani
@@ -59,6 +61,23 @@ def test_any_metric(monkeypatch):
         random_state=seed_of(fitted),
     )
     assert fitted.corrected_score_ == expected
+
+
+@pytest.mark.parametrize("scoring", ["f1_macro", "accuracy", None])
+def test_uncorrected_is_the_metric_on_pooled_rows(scoring, monkeypatch):
+    monkeypatch.setattr("sk_hpo.validation.out_of_fold.N_BOOTSTRAPS", 5)
+    fitted = search(scoring=scoring).fit(X, y)
+    table, rows = predicted(fitted)
+    metric = partial(f1_score, average="macro") if scoring == "f1_macro" else accuracy_score
+    expected = max(metric(y[rows], column) for column in table.T)
+    assert fitted.corrected_score_.naive == pytest.approx(expected)
+
+
+def test_one_fold_has_no_correction():
+    fitted = search(cv=ShuffleSplit(1, random_state=0), keep_predictions=False).fit(X, y)
+    assert not hasattr(fitted, "corrected_score_")
+    with pytest.raises(AttributeError, match="at least 2 folds"):
+        fitted.corrected_score_  # noqa: B018
 
 
 def test_a_scorer_that_looks_at_rows(monkeypatch):

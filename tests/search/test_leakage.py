@@ -72,7 +72,7 @@ def test_time_that_goes_backwards():
 @pytest.mark.parametrize("kind", CLASSES)
 def test_score_of_rows_that_were_used(kind):
     search = make(kind).fit(X[:150], y[:150])
-    assert 0 <= search.score(X[150:], y[150:]) <= 1
+    search.score(X[150:], y[150:])  # new rows: no warning, which were an error
     with pytest.warns(LeakageWarning, match="60 of 60 rows"):
         search.score(X[:60], y[:60])
     search.set_params(leakage="raise")

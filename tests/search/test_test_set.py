@@ -13,7 +13,13 @@ from search.searches import ALL, CLASSES, make
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import make_classification, make_regression
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
-from sklearn.metrics import accuracy_score, log_loss, make_scorer, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    fbeta_score,
+    log_loss,
+    make_scorer,
+    roc_auc_score,
+)
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -321,6 +327,37 @@ def test_every_metric(scoring, monkeypatch):
         assert low <= ours[name] <= high
 
 
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        None,
+        "accuracy",
+        "f1_macro",  # a metric with arguments
+        make_scorer(accuracy_score, normalize=False),
+        make_scorer(accuracy_score, greater_is_better=False),
+        make_scorer(fbeta_score, beta=2, average="macro"),
+    ],
+    ids=["none", "accuracy", "f1", "count", "negative", "fbeta"],
+)
+def test_interval_is_that_of_the_metric_computed_again(scoring):
+    """By the fitted model and the metric itself, on rows drawn anew."""
+    rare = (y == 1) & (X[:, 1] > -1)  # so that the metrics differ
+    search = RandomSearchCV(
+        LogisticRegression(max_iter=500), {"C": [1.0]}, n_iter=1, test_size=40, scoring=scoring
+    ).fit(X, rare)
+    test, rng = search.test_indices_, np.random.default_rng(5)
+    draws = (rng.choice(test, size=40) for _ in range(400))
+    scores = [search.scorer_(search.best_estimator_, X[rows], rare[rows]) for rows in draws]
+    low, high = np.quantile(scores, [0.025, 0.975])
+    spread = high - low
+    assert search.test_score_interval_ == pytest.approx((low, high), abs=0.2 * abs(spread))
+
+
+@pytest.mark.parametrize("size", [np.int64(30), np.float32(1 / 3), np.float64(1 / 3)])
+def test_numbers_of_numpy(size):
+    assert len(make("random", test_size=size).fit(X, y).test_indices_) == 30
+
+
 def test_regression_with_weights():
     X, y = make_regression(120, 4, noise=20, random_state=0)
     weight = np.random.default_rng(0).uniform(0.1, 2, 120)
@@ -437,7 +474,9 @@ def test_sets_that_cannot_be_held_out(labels, groups, tmp_path):
     assert read(log) == []
 
 
-def test_a_later_fit_without_test_set_forgets_it():
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_later_fit_without_test_set_forgets_it(refit):
     search = make("random", test_size=0.2).fit(X, y)
-    search.set_params(test_size=None).fit(X, y)
+    search.set_params(test_size=None, refit=refit).fit(X, y)
     assert not hasattr(search, "test_score_")
+    assert not hasattr(search, "n_test_evaluations_")

@@ -86,19 +86,15 @@ def test_long_texts_are_telling_unless_they_have_a_half_in_common():
     assert not Fingerprint.of(forms).telling.any()
 
 
-def test_counting_taking_and_pickling():
+def test_taking_and_pickling():
     X = RNG.normal(size=(60, 3))
     kept = Fingerprint.of(X)
-    others = np.concatenate([X[:5], X[:5], X + 1])
     assert len(kept) == 60
-    assert kept.count(others) == 10
-    assert kept.count(others.astype(np.float32)) == 0
-    np.testing.assert_array_equal(kept.holds(others), np.arange(70) < 10)
+    assert kept.hashes.tolist() == row_hashes(X).tolist()
     part = kept.take(np.array([3, 1]))
-    assert part.same(X[[3, 1]])
-    assert not part.same(X[[1, 3]])
+    assert part.hashes.tolist() == row_hashes(X[[3, 1]]).tolist()
     assert part.telling.all()
-    assert pickle.loads(pickle.dumps(kept)).same(X)
+    assert pickle.loads(pickle.dumps(kept)).hashes.tolist() == kept.hashes.tolist()
     assert kept.hashes.nbytes + kept.telling.nbytes == 9 * 60
 
 

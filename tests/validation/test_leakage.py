@@ -29,6 +29,7 @@ from sk_hpo.validation.leakage import (
     score_alarms,
     time_alarms,
 )
+from sk_hpo.validation.row_hashes import row_hashes
 
 FIVE = KFold(5, shuffle=True, random_state=0)
 
@@ -385,7 +386,7 @@ def test_new_rows_of_a_coarse_table_give_no_alarm_but_the_same_rows_do():
     X = np.random.default_rng(0).integers(0, 4, (200, 3))
     used = fingerprint(X)
     new = np.random.default_rng(1).integers(0, 4, (200, 3))
-    assert used.count(new) > 150
+    assert np.isin(row_hashes(new), used.hashes).sum() > 150
     assert score_alarms(used, new) == []
     assert only(score_alarms(used, X)).n_rows == 200
     assert score_alarms(fingerprint(X[:0]), X[:0]) == []

@@ -204,13 +204,6 @@ def test_texts_do_not_depend_on_the_width_of_their_array():
     )
 
 
-def test_the_target_is_part_of_the_row_if_it_is_given():
-    X, y = np.zeros((4, 2)), np.array([0, 1, 0, 1])
-    assert groups(row_hashes(X, y).tolist()) == [0, 1, 0, 1]
-    assert groups(row_hashes(X, np.eye(2)[y]).tolist()) == [0, 1, 0, 1]
-    assert groups(row_hashes(X, ["a", "b", "a", "b"]).tolist()) == [0, 1, 0, 1]
-
-
 def test_a_half_of_the_columns_does_not_see_the_other():
     X = np.random.default_rng(0).normal(size=(1, 9))
     before = half_hashes(X)[0]
