@@ -248,7 +248,7 @@ class CompareSearchesDisplay:
         if x not in _LABELS:
             raise ValueError(f"x must be one of {list(_LABELS)}, got {x!r}.")
         if ax is None:
-            _, ax = plt.subplots()
+            _, ax = plt.subplots(layout="constrained")
         for i, (name, of_search) in enumerate(self.frame.groupby("search", sort=False)):
             color = f"C{i}"
             cost, score = of_search[x], of_search["outer_score"]
@@ -256,6 +256,6 @@ class CompareSearchesDisplay:
             bar = {"xerr": cost.sem(), "yerr": score.sem()} if len(score) > 1 else {}
             ax.errorbar(cost.mean(), score.mean(), fmt="o", color=color, label=name, **bar)
         ax.set(xlabel=_LABELS[x], ylabel="Score on outer test rows")
-        ax.legend()
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)  # hides no point
         self.ax_, self.figure_ = ax, ax.figure
         return self
