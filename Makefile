@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed")'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet torch==2.13.0
-	$(VENV)/bin/python -m pip install --quiet --editable '.[torch,plot,dask,test]'
+	$(VENV)/bin/python -m pip install --quiet --editable '.[torch,plot,dask,ray,test]'
 	touch $@
 
 clean:

@@ -4,6 +4,8 @@ Public names only; nothing inside the package imports from here.
 """
 
 from sk_hpo._version import __version__
+from sk_hpo.journal.error import JournalError
+from sk_hpo.journal.journal import Journal
 from sk_hpo.samplers.gp import GPSampler
 from sk_hpo.samplers.tpe import TPESampler
 from sk_hpo.search.asha import ASHASearchCV
@@ -14,6 +16,7 @@ from sk_hpo.search.random import RandomSearchCV
 from sk_hpo.space.condition import when
 from sk_hpo.space.distribution import lograndint
 from sk_hpo.space.space import Space
+from sk_hpo.stop import MaxTime, MaxTrials, NoImprovement, TargetScore
 from sk_hpo.validation.alarm import LeakageError, LeakageWarning
 from sk_hpo.validation.compare_searches import CompareSearchesDisplay, compare_searches
 from sk_hpo.validation.nested import nested_cross_validate
@@ -29,14 +32,20 @@ __all__ = [
     "GPSampler",
     "HalvingHyperbandSearchCV",
     "HoldoutValidation",
+    "Journal",
+    "JournalError",
     "LeakageError",
     "LeakageWarning",
+    "MaxTime",
+    "MaxTrials",
     "MostStable",
+    "NoImprovement",
     "OneStandardError",
     "RandomSearchCV",
     "RepeatedTestWarning",
     "Space",
     "TPESampler",
+    "TargetScore",
     "__version__",
     "compare_searches",
     "lograndint",

@@ -41,6 +41,7 @@ __all__ = [
     "check_method_params",
     "fit_context",
     "insert_error_scores",
+    "is_single",
     "last_step_fit_params",
     "metric_of",
     "noting_scorer",
@@ -105,11 +106,16 @@ def metric_of(scorer: Any) -> tuple[Any, int]:
     return scorer._score_func, scorer._sign
 
 
+def is_single(scorer: Any) -> bool:
+    """Whether a scorer is scikit-learn's, of one metric."""
+    return isinstance(scorer, _BaseScorer | _PassthroughScorer)
+
+
 def only_predicts(scorer: Any) -> bool:
     """Whether a scorer does nothing with X but to let the estimator predict."""
     if isinstance(scorer, _MultimetricScorer):
         return all(map(only_predicts, scorer._scorers.values()))
-    return isinstance(scorer, _BaseScorer | _PassthroughScorer)
+    return is_single(scorer)
 
 
 @contextmanager

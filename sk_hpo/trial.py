@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 __all__ = ["Call", "Config", "Job", "Origin", "Outcome", "Reason", "Trial"]
@@ -125,7 +125,8 @@ class Trial:
 
     def told(self, resource: int, outcome: Outcome) -> Trial:
         """Return this trial with one more outcome."""
-        return replace(self, outcomes={**self.outcomes, resource: outcome})
+        outcomes = {**self.outcomes, resource: outcome}
+        return Trial(self.id, self.config, self.bracket, outcomes, self.reason)
 
 
 @dataclass(frozen=True, slots=True)

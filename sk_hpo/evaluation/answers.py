@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, mean_absolute_error, mean_squared_error
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
 from sk_hpo import _sklearn
 
-__all__ = ["Answers", "numbers", "rescored", "row_scores"]
+__all__ = ["Answers", "numbers", "plain_accuracy", "rescored", "row_scores"]
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -78,9 +80,23 @@ def _usual_score(estimator: Any, answers: Answers) -> Callable[..., Any] | None:
     None if the estimator has another.
     """
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-    of_class = getattr(type(last), "score", None)
-    usual = of_class in (ClassifierMixin.score, RegressorMixin.score)
-    return partial(of_class, answers) if of_class is not None and usual else None
+    usual = _USUAL.get(getattr(type(last), "score", None))
+    return partial(usual, answers) if usual is not None else None
+
+
+def _share_of_whole_rows(answers: Answers, X: Any, y: Any) -> float:
+    """Return the share of rows of which every output is right."""
+    return float(np.all(y == answers.predict(X), axis=1).mean())
+
+
+# ``score`` of a class -> the same without the class.
+_USUAL: dict[Any, Callable[..., Any]] = {
+    ClassifierMixin.score: ClassifierMixin.score,
+    RegressorMixin.score: RegressorMixin.score,
+    KNeighborsClassifier.score: ClassifierMixin.score,
+    RadiusNeighborsClassifier.score: ClassifierMixin.score,
+    MultiOutputClassifier.score: _share_of_whole_rows,
+}
 
 
 def rescored(
@@ -95,7 +111,7 @@ def rescored(
     scorer : callable
         Of one metric or several.
     X, y, params : array-like, array-like, dict
-        All rows, and what the scorer takes besides.
+        All rows, and what the scorer takes besides; X may be None if it only predicts.
     rows : ndarray of int
         Which rows to score; they may occur several times.
 
@@ -105,7 +121,8 @@ def rescored(
     """
     X_rows = rows if _sklearn.only_predicts(scorer) else _sklearn.take_rows(X, rows)
     y_rows = None if y is None else _sklearn.take_rows(y, rows)
-    cut = _sklearn.check_method_params(X, params=params, indices=rows)
+    per_row = next(each for each in (X, y, *answers.known.values()) if each is not None)
+    cut = _sklearn.check_method_params(per_row, params=params, indices=rows)
     try:
         return numbers(scorer(answers.at(rows), X_rows, y_rows, **cut))
     except Exception:  # whatever a metric raises, say for rows of one class only
@@ -143,6 +160,41 @@ _OF_ROW: dict[Any, Callable[[Any, Any], Any]] = {
     mean_squared_error: lambda y, p: (y - p) ** 2,
     mean_absolute_error: lambda y, p: abs(y - p),
 }
+
+
+def plain_accuracy(estimator: Any, X: Any, y: Any, scorer: Any) -> float | None:
+    """Return what `accuracy_score` gives for classes that are small integers.
+
+    Most of its time goes to find that they are. None if the metric is another, or if there
+    is anything about the classes that scikit-learn should look at.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.metrics import get_scorer
+    >>> X, y = np.zeros((9, 1)), np.array([1, 2, 2] * 3)
+    >>> model = DummyClassifier().fit(X, y)
+    >>> plain_accuracy(model, X, y, get_scorer("accuracy")) == model.score(X, y)
+    True
+    """
+    metric, sign = _sklearn.metric_of(scorer) if _sklearn.is_single(scorer) else (None, 1)
+    if metric == "score":
+        answers = estimator if isinstance(estimator, Answers) else Answers(estimator, X)
+        metric = _usual_metric(answers) if hasattr(answers, "score") else None
+    if metric is not accuracy_score or sign != 1 or not _plain_classes(y):
+        return None
+    try:
+        predicted = estimator.predict(X)
+    except Exception:
+        return None  # whoever asks next hears of it
+    alike = _plain_classes(predicted) and len(predicted) == len(y)
+    return float(np.average(y == predicted)) if alike else None
+
+
+def _plain_classes(y: Any) -> bool:
+    """Whether these are integers from 0, of which there may be enough for each class."""
+    plain = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu" and len(y) > 0
+    return plain and y.min() >= 0 and y.max() < len(y) // 2
 
 
 def _usual_metric(answers: Answers) -> Any:

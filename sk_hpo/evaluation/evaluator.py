@@ -1,20 +1,22 @@
 """Job -> Outcome by cross-validation: the evaluator that the loop talks to.
 
-It lives in the driver, turns a job into one task per fold, and owns the folder of paused
-models: a loser's files go the moment it can no longer be promoted.
+It lives in the driver, turns a job into one task per fold, and knows the files of paused
+models: one goes when its model has gone on, and a loser's the moment it can no longer be
+promoted.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 
-from sk_hpo.evaluation.fold import FoldContext, FoldResult, FoldTask, run_folds
-from sk_hpo.evaluation.paused import paused_path
+from sk_hpo.evaluation.fold import FoldContext, FoldResult, FoldTask, failure, run_folds
+from sk_hpo.evaluation.paused import paused_path, read, write
 from sk_hpo.trial import Call, Config, Job, Outcome
 
 __all__ = ["CrossValidation", "Progress"]
@@ -31,6 +33,14 @@ class Progress(Protocol):
 
     def told(self, job: Job, outcome: Outcome) -> None:
         """Note that a job has its outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Paused:
+    """Where a fold's model stands: the resources it was paused at, and its file's digest."""
+
+    rungs: tuple[int, ...] = ()
+    digest: str = ""
 
 
 class CrossValidation:
@@ -72,22 +82,40 @@ class CrossValidation:
         self._progress = progress
         self._kin = kin
         self._slots = slots
+        self._paused: dict[int, dict[int, _Paused]] = {}  # trial -> fold -> model
 
     @property
     def appetite(self) -> int:
         """How many jobs it can make use of at once."""
         return 1 if self._kin is None else self._slots * max(1, _MOST // self._n_splits)
 
-    def calls(self, jobs: Sequence[Job]) -> list[Call]:
-        """Return a call per job and fold, or one for folds that may be trained together."""
-        tasks = [self._tasks(job) for job in jobs]
+    def n_parts(self, job: Job) -> int:
+        """Return how many folds of the job there are to run."""
+        return len(self.folds(job))
+
+    def calls(self, jobs: Sequence[Job], known: Collection[tuple[int, int]] = ()) -> list[Call]:
+        """Return a call per job and fold, or one for folds that may be trained together.
+
+        Parameters
+        ----------
+        jobs : sequence of Job
+            What is to be done.
+        known : collection of (int, int), default=()
+            Positions of a job and a part of it that need not be done.
+        """
+        tasks = {
+            (i, part): task
+            for i, job in enumerate(jobs)
+            for part, task in self._tasks(job, [p for j, p in known if j == i])
+        }
         if self._kin is None:
-            return [
-                Call(run_folds, ([task],), ((i, part),))
-                for i, of_job in enumerate(tasks)
-                for part, task in enumerate(of_job)
-            ]
-        return [self._together(group, tasks) for group in self._groups(jobs)]
+            return [Call(run_folds, ([task],), (part,)) for part, task in tasks.items()]
+        groups = [[part for part in tasks if part[0] in group] for group in self._groups(jobs)]
+        return [
+            Call(run_folds, ([tasks[part] for part in parts],), tuple(parts))
+            for parts in groups
+            if parts
+        ]
 
     def _groups(self, jobs: Sequence[Job]) -> list[list[int]]:
         """Return which jobs are done by one call: of a kin, and enough calls for all slots."""
@@ -103,10 +131,6 @@ class CrossValidation:
             groups += [alike[a:b] for a, b in pairwise(bounds)]
         return groups
 
-    def _together(self, group: Sequence[int], tasks: Sequence[list[FoldTask]]) -> Call:
-        parts = tuple((i, part) for i in group for part in range(len(tasks[i])))
-        return Call(run_folds, ([tasks[i][part] for i, part in parts],), parts)
-
     def outcome(self, job: Job, values: Sequence[FoldResult]) -> Outcome:
         """Return mean and standard error of the validation scores."""
         scores = np.array([self._value(result.test_scores) for result in values])
@@ -114,7 +138,7 @@ class CrossValidation:
         # A number as error_score is for cv_results_: it must not promote who failed.
         finite = failure is None and bool(np.isfinite(scores).all())
         n = len(scores)
-        at = dict(zip(self._folds(job), range(n), strict=True))
+        at = dict(zip(self.folds(job), range(n), strict=True))
         places = [at.get(fold) for fold in range(self._n_splits)]
         outcome = Outcome(
             score=float(scores.mean()) if finite else math.nan,
@@ -124,27 +148,91 @@ class CrossValidation:
             folds=tuple(None if i is None else values[i] for i in places),
             scores=tuple(math.nan if i is None else float(scores[i]) for i in places),
         )
+        if job.resumable and self.context.resource.continues:
+            self._put_aside(job, values)
         if self._progress:
             self._progress.told(job, outcome)
         return outcome
 
+    def arrived(self, job: Job, part: int, result: FoldResult) -> FoldResult:
+        """Take out of a result what a worker without our disk has sent along."""
+        if result.carried is None:
+            return result
+        path = paused_path(self.context.folder, job.trial, self.folds(job)[part], job.stop)
+        digest = result.digest if write(path, result.carried) else ""
+        return replace(result, digest=digest, carried=None)
+
+    def lost(self, error: Exception) -> FoldResult:
+        """Return the result of a fold that could not be run; raise if that is asked for."""
+        if self.context.error_score == "raise":
+            raise error
+        return failure(self.context, f"{type(error).__name__}: {error}")
+
     def release(self, trials: Iterable[int]) -> None:
         """Delete the paused models of `trials`."""
         for trial in trials:
-            for fold in range(self._n_splits):
-                paused_path(self.context.folder, trial, fold).unlink(missing_ok=True)
+            for fold, paused in self._paused.pop(trial, {}).items():
+                self._unlink(trial, fold, paused)
+
+    def files(self, begun: Iterable[tuple[Job, Mapping[int, FoldResult]]]) -> list[str]:
+        """Return the names of the files of paused models that may be needed.
+
+        Parameters
+        ----------
+        begun : iterable of (Job, mapping of int to FoldResult)
+            Jobs that have no outcome yet, with the results of those parts that are done.
+        """
+        told = [
+            (trial, fold, paused.rungs[-1])
+            for trial, models in self._paused.items()
+            for fold, paused in models.items()
+            if paused.digest
+        ]
+        waiting = [
+            (job.trial, self.folds(job)[part], job.stop)
+            for job, results in begun
+            for part, result in results.items()
+            if result.digest
+        ]
+        return [paused_path(self.context.folder, *of).name for of in told + waiting]
+
+    def _put_aside(self, job: Job, values: Sequence[FoldResult]) -> None:
+        """Note where the models of a job are paused, and delete what they went on from."""
+        models = self._paused.setdefault(job.trial, {})
+        for fold, result in zip(self.folds(job), values, strict=True):
+            before = models.get(fold, _Paused())
+            self._unlink(job.trial, fold, before)
+            models[fold] = _Paused((*before.rungs, job.stop), result.digest)
+
+    def _carried(self, trial: int, fold: int, paused: _Paused) -> bytes | None:
+        """Return a paused model for a worker that cannot read it."""
+        if not paused.digest or self.context.shared_disk:
+            return None
+        return read(paused_path(self.context.folder, trial, fold, paused.rungs[-1]))
+
+    def _unlink(self, trial: int, fold: int, paused: _Paused) -> None:
+        if paused.digest:
+            path = paused_path(self.context.folder, trial, fold, paused.rungs[-1])
+            path.unlink(missing_ok=True)
 
     @property
     def _n_splits(self) -> int:
         return len(self.context.splits)
 
-    def _folds(self, job: Job) -> Sequence[int]:
+    def folds(self, job: Job) -> Sequence[int]:
+        """Return which folds a job is about, in the order of its parts."""
         return range(self._n_splits) if job.folds is None else job.folds
 
-    def _tasks(self, job: Job) -> list[FoldTask]:
+    def _tasks(self, job: Job, known: Collection[int]) -> list[tuple[int, FoldTask]]:
+        """Return the parts of a job that are not known, and what is to be done for each."""
         params = self._params(job.config)
-        return [
-            FoldTask(
+        models = self._paused.get(job.trial, {})
+        tasks = []
+        for part, fold in enumerate(self.folds(job)):
+            if part in known:
+                continue
+            paused = models.get(fold, _Paused()) if job.start else _Paused()
+            task = FoldTask(
                 trial=job.trial,
                 fold=fold,
                 params=params,
@@ -153,9 +241,12 @@ class CrossValidation:
                 resumable=job.resumable,
                 n_trials=self._n_trials,
                 callbacks=self._progress.fold(job, fold) if self._progress else None,
+                rungs=paused.rungs,
+                digest=paused.digest,
+                carried=self._carried(job.trial, fold, paused),
             )
-            for fold in self._folds(job)
-        ]
+            tasks.append((part, task))
+        return tasks
 
     def _error(self, result: FoldResult) -> str | None:
         """Return why the fold has no score to steer by; other metrics may fail."""

@@ -27,11 +27,24 @@ from sk_hpo import _sklearn
 from sk_hpo.evaluation import report, rng
 from sk_hpo.evaluation.answers import Answers
 from sk_hpo.evaluation.checkpoints import private_checkpoints
+from sk_hpo.evaluation.devices import move, place
+from sk_hpo.evaluation.early_stopping import settled_on
 from sk_hpo.evaluation.nets import is_net
-from sk_hpo.evaluation.paused import Paused, paused_path, read, sleep, wake, write
-from sk_hpo.evaluation.resources import Resource, Training, TrainingData
+from sk_hpo.evaluation.paused import (
+    Paused,
+    opened,
+    paused_path,
+    read,
+    sealed,
+    sleep,
+    wake,
+    write,
+)
+from sk_hpo.evaluation.refit import fixed, note_epochs, quiet_if
+from sk_hpo.evaluation.resources import Carve, Resource, Training, TrainingData
+from sk_hpo.evaluation.scoring import Ready, ready, scores
 
-__all__ = ["FoldContext", "FoldResult", "FoldTask", "run_folds", "train_whole"]
+__all__ = ["FoldContext", "FoldResult", "FoldTask", "failure", "run_folds", "train_whole"]
 
 # torch has one generator per process: nets that train in threads take turns.
 _TURN = threading.RLock()
@@ -81,6 +94,16 @@ class FoldContext:
         The search, for its callbacks.
     config : dict
         scikit-learn's configuration in the driver.
+    device : str or None
+        Where the refit trains; None for where the estimator says.
+    shared_disk : bool
+        Whether workers can read and write `folder`. If not, paused models travel with the
+        tasks and their results.
+    carves : sequence of Carve
+        Which training rows of each fold early stopping watches; empty where that is left to
+        the estimator.
+    carve : Carve or None
+        The same of all rows, for the refit.
     """
 
     estimator: Any
@@ -102,11 +125,20 @@ class FoldContext:
     isolate: Literal["process", "turns", "none"] = "process"
     caller: Any = None
     config: dict[str, Any] = field(default_factory=dict)
+    device: str | None = None
+    shared_disk: bool = True
+    carves: Sequence[Carve] = ()
+    carve: Carve | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FoldTask:
-    """Bring one fold of one trial from resource `start` to `stop`."""
+    """Bring one fold of one trial from resource `start` to `stop`.
+
+    `rungs` are the resources at which it was paused so far, the last one being `start`, and
+    `digest` that of its paused model; if that is lost, it is trained again. It is `carried`
+    along where there is no shared disk.
+    """
 
     trial: int
     fold: int
@@ -116,6 +148,9 @@ class FoldTask:
     resumable: bool
     n_trials: int
     callbacks: Any = None
+    rungs: tuple[int, ...] = ()
+    digest: str = ""
+    carried: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +173,13 @@ class FoldResult:
         How the model was trained, see `Training`.
     predictions : dict of str to array-like of shape (n_validation_rows, ...), or None
         What the scorers asked for, by the method that gave it.
+    digest : str
+        Of the paused model; empty if it was not paused.
+    carried : bytes or None
+        The paused model, where there is no shared disk, until it is in the driver.
+    n_epochs : int or None
+        Epochs, iterations or trees of a model that stops early by rows that it watches; of
+        its best epoch where it goes back to that. None for other models.
     """
 
     test_scores: Any
@@ -150,48 +192,75 @@ class FoldResult:
     path: str = ""
     reason: str = ""
     predictions: dict[str, Any] | None = None
+    digest: str = ""
+    carried: bytes | None = None
+    n_epochs: int | None = None
 
 
-def run_folds(context: FoldContext, tasks: Sequence[FoldTask]) -> list[FoldResult]:
+def run_folds(
+    context: FoldContext, tasks: Sequence[FoldTask], device: str | None = None
+) -> list[FoldResult]:
     """Run `tasks`, and train together what is better trained together; on the worker.
 
-    What goes wrong with one is its own result, unless ``error_score="raise"``.
+    With a `device`, there. What goes wrong with one is its own result, unless
+    ``error_score="raise"``.
     """
     with _surroundings(context), ExitStack() as stack:
-        rows: dict[int, TrainingData] = {}  # nets only read them: one copy for a fold's nets
-        fits = [_Fit(context, task, rows) for task in tasks]
+        # nets only read them: one copy for a fold's nets
+        rows: dict[int, TrainingData] = {}
+        tests: dict[int, tuple[Any, Any]] = {}
+        fits = [_Fit(context, task, rows, tests, device) for task in tasks]
         results: dict[_Fit, FoldResult] = {}
         for fit in fits:
             fit.begin(stack)
             if fit.training is None or context.resource.alone(fit.training.model):
                 context.resource.advance_all([fit.training] if fit.training else [])
+                fit.finish()
                 results[fit] = fit.end()
                 rows.clear()
+                tests.clear()
         waiting = [fit for fit in fits if fit not in results]
         context.resource.advance_all([fit.training for fit in waiting if fit.training])
+        for fit in waiting:
+            fit.finish()
+        _make_ready(context, waiting)
         results |= {fit: fit.end() for fit in waiting}
         return [results[fit] for fit in fits]
 
 
 def train_whole(
-    context: FoldContext, params: dict[str, Any], trial: int, resource: int, callbacks: Any
+    context: FoldContext,
+    params: dict[str, Any],
+    trial: int,
+    resource: int,
+    callbacks: Any,
+    n_epochs: int | None = None,
 ) -> Any:
     """Return an estimator with `params`, trained on all rows to `resource`.
 
     Its ``random_state`` is as the user left it: a None follows the global generator, which
-    is seeded from the trial.
+    is seeded from the trial. With `n_epochs`, it is trained for so many epochs, iterations
+    or trees, and does not stop early.
     """
     estimator = clone(context.estimator).set_params(**clone(params, safe=False))
-    data = TrainingData(context.X, context.y, context.fit_params, context.classes)
+    place(estimator, context.device)
+    data = TrainingData(
+        context.X, context.y, context.fit_params, context.classes, context.carve
+    )
     kind = context.resource.refitting()
     to = kind.for_refit(resource, _sklearn.num_samples(context.X))
+    top = max(to, context.max_resources)
+    if n_epochs is not None:
+        kind, to, top = fixed(kind, estimator, to, top, n_epochs)
     with _own_generators(), rng.seeded(_seed(context.seed, trial, len(context.splits))):
         with _sklearn.callback_task(
             callbacks, context.caller, estimator, data.X, data.y, data.fit_params
         ):
-            model = kind.begin(estimator, data, max(to, context.max_resources))
-            kind.advance(model, data, to)
-        return kind.finish(model)
+            model = kind.begin(estimator, data, top)
+            with quiet_if(n_epochs is not None):
+                kind.advance(model, data, to)
+        fitted = kind.finish(model)
+    return fitted if n_epochs is None else note_epochs(fitted, n_epochs)
 
 
 @contextmanager
@@ -230,44 +299,76 @@ class _Fit:
     """A task under way: `begin`, then its training, then `end`."""
 
     def __init__(
-        self, context: FoldContext, task: FoldTask, rows: dict[int, TrainingData]
+        self,
+        context: FoldContext,
+        task: FoldTask,
+        rows: dict[int, TrainingData],
+        tests: dict[int, tuple[Any, Any]],
+        device: str | None,
     ) -> None:
         self._context = context
         self._task = task
         self._rows = rows
+        self._tests = tests
+        self._device = device
         self._seed = _seed(context.seed, task.trial, task.fold)
         self._stream = nullcontext() if context.isolate == "none" else rng.Stream(self._seed)
-        self._path = paused_path(context.folder, task.trial, task.fold)
         self._open = ExitStack()  # what must end when training ends
         self._stands: FoldResult | None = None  # that of a model that will not go on
         self._error: Exception | None = None
         self._seconds = 0.0
         self._before = 0
         self.training: Training | None = None  # None if there is nothing to train
+        self.fitted: Any = None  # once training has ended well
+        self._state: bytes | None = None
+        self.ready = Ready()
 
     def begin(self, stack: ExitStack) -> None:
         """Make the model, or take it up again; `stack` ends what is open in any case."""
-        task, continues = self._task, self._context.resource.continues
-        paused = read(self._path) if task.start and continues else None
+        task = self._task
+        paused = self._paused() if task.digest else None
         if paused is not None and paused.state is None:
-            self._stands = replace(paused.result, fit_time=0.0, score_time=0.0, cost=0.0)
+            stands = replace(paused.result, fit_time=0.0, score_time=0.0, cost=0.0)
+            self._stands = self._put_aside(None, stands)
             return
         report.announce(self._context, task)
         stack.enter_context(self._open)
         self._attempt(self._begin, None if paused is None else paused.state)
+
+    def finish(self) -> None:
+        """End the training."""
+        self.fitted, self._state = self._attempt(self._finish) or (None, None)
 
     def end(self) -> FoldResult:
         """Put the model aside if it may go on; return its scores, or what went wrong."""
         if self._stands is not None:
             return self._stands
         context, task = self._context, self._task
-        fitted, state = self._attempt(self._finish) or (None, None)
-        result = self._failure() if fitted is None else self._scored(fitted)
-        if task.resumable and context.resource.continues:
-            write(self._path, Paused(state, result))
+        result = self._failure() if self.fitted is None else self._scored(self.fitted)
+        result = self._put_aside(self._state, result)
         report.tell(context, task, result)
-        self.training = None  # many may follow
+        self.training = self.fitted = self._state = None  # many may follow
+        self.ready = Ready()
         return result
+
+    def _path(self, resource: int) -> Path:
+        return paused_path(self._context.folder, self._task.trial, self._task.fold, resource)
+
+    def _paused(self) -> Paused | None:
+        """Return the paused model; None if it is lost."""
+        task = self._task
+        data = read(self._path(task.start)) if self._context.shared_disk else task.carried
+        return opened(data, task.digest)
+
+    def _put_aside(self, state: bytes | None, result: FoldResult) -> FoldResult:
+        """Write the model where a later task finds it, if there may be one."""
+        task = self._task
+        if not (task.resumable and self._context.resource.continues):
+            return result
+        data, digest = sealed(Paused(state, result))
+        if not self._context.shared_disk:
+            return replace(result, digest=digest, carried=data)
+        return replace(result, digest=digest if write(self._path(task.stop), data) else "")
 
     def _attempt(self, step: Callable[..., Any], *args: Any) -> Any:
         """Do a step in the model's surroundings; keep its error, and the time it took."""
@@ -285,6 +386,7 @@ class _Fit:
     def _begin(self, state: bytes | None) -> None:
         context, task = self._context, self._task
         estimator = _seeded_clone(context.estimator, task.params, self._seed)
+        place(estimator, self._device)
         data = self._rows.get(task.fold) or self._training_rows(estimator)
         if is_net(estimator):
             self._rows[task.fold] = data
@@ -295,11 +397,14 @@ class _Fit:
                 task.callbacks, context.caller, estimator, data.X, data.y, data.fit_params
             )
         )
-        if state is None:
-            model = context.resource.begin(estimator, data, context.max_resources)
-        else:
+        if state is not None:
             model = wake(state, context.resource)
-        self._before = model.resource if model.continues else 0
+            move(model, self._device)
+            self._before = model.resource if model.continues else 0
+        else:
+            model = context.resource.begin(estimator, data, context.max_resources)
+            for rung in task.rungs:  # in the steps in which it was trained before
+                context.resource.advance(model, data, rung)
         self.training = Training(model, data, task.stop, self._stream)
 
     def _training_rows(self, estimator: Any) -> TrainingData:
@@ -307,7 +412,8 @@ class _Fit:
         train, _ = context.splits[self._task.fold]
         X, y = _sklearn.safe_split(estimator, context.X, context.y, train)
         fit_params = _sklearn.check_method_params(context.X, context.fit_params, train)
-        return TrainingData(X, y, fit_params, context.classes)
+        carve = context.carves[self._task.fold] if context.carves else None
+        return TrainingData(X, y, fit_params, context.classes, carve)
 
     def _finish(self) -> tuple[Any, bytes | None] | None:
         """Return the fitted estimator, and its state if a later task may go on from it."""
@@ -324,20 +430,32 @@ class _Fit:
         state = sleep(model, resource, generators) if goes_on else None
         return resource.finish(model), state
 
+    @property
+    def rows_to_score(self) -> tuple[Any, Any]:
+        """X and y of the validation rows: one copy for a fold's nets, as long as there are."""
+        fold, context = self._task.fold, self._context
+        found = self._tests.get(fold)
+        if found is None:
+            train, test = context.splits[fold]
+            found = _sklearn.safe_split(self._estimator, context.X, context.y, test, train)
+        if is_net(self._estimator):
+            self._tests[fold] = found
+        return found
+
     def _scored(self, fitted: Any) -> FoldResult:
         context = self._context
         assert self.training is not None
         train, test = context.splits[self._task.fold]
-        X, y = _sklearn.safe_split(self._estimator, context.X, context.y, test, train)
+        X, y = self.rows_to_score
         begin = time.perf_counter()
         train_scores = None
         asked = Answers(fitted, X) if context.keep_predictions else None
-        with self._stream:
-            test_scores, score_errors = _scores(context, asked or fitted, X, y, test)
-            score_time = time.perf_counter() - begin
+        with self._stream, self.ready.known_to(fitted):
+            test_scores, score_errors = scores(context, asked or fitted, X, y, test)
+            score_time = self.ready.seconds + time.perf_counter() - begin
             if context.return_train_score:
                 data = self.training.data
-                train_scores, _ = _scores(context, fitted, data.X, data.y, train)
+                train_scores, _ = scores(context, fitted, data.X, data.y, train)
         return FoldResult(
             test_scores,
             train_scores,
@@ -348,6 +466,7 @@ class _Fit:
             path=self.training.path,
             reason=self.training.reason,
             predictions=None if asked is None else asked.known,
+            n_epochs=settled_on(fitted),
         )
 
     @property
@@ -355,23 +474,29 @@ class _Fit:
         return 0 if self.training is None else self.training.model.resource - self._before
 
     def _failure(self) -> FoldResult:
-        scorer, error_score = self._context.scorer, self._context.error_score
-        names = getattr(scorer, "_scorers", None)
-        scores = error_score if names is None else dict.fromkeys(names, error_score)
-        train_scores = scores if self._context.return_train_score else None
         assert self._error is not None
         trace = "".join(format_exception(self._error))
-        return FoldResult(scores, train_scores, self._seconds, 0.0, self._cost, trace)
+        return replace(failure(self._context, trace), fit_time=self._seconds, cost=self._cost)
 
 
-def _scores(
-    context: FoldContext, fitted: Any, X: Any, y: Any, rows: Any
-) -> tuple[Any, dict[str, str]]:
-    """Return the scores, and the tracebacks of scorers that raised."""
-    params = _sklearn.check_method_params(context.X, context.score_params, rows)
-    errors: dict[str, str] = {}
-    scorer = _sklearn.noting_scorer(context.scorer, errors)
-    return _sklearn.score(fitted, X, y, scorer, params, context.error_score), errors
+def failure(context: FoldContext, why: str) -> FoldResult:
+    """Return the result of a fold that has no scores, but an error."""
+    scorer, error_score = context.scorer, context.error_score
+    names = getattr(scorer, "_scorers", None)
+    scores = error_score if names is None else dict.fromkeys(names, error_score)
+    return FoldResult(
+        scores, scores if context.return_train_score else None, 0.0, 0.0, error=why
+    )
+
+
+def _make_ready(context: FoldContext, fits: Sequence[_Fit]) -> None:
+    """Ask models that were trained together for their predictions."""
+    alike = [fit for fit in fits if fit.training and fit.training.path == "together"]
+    alike = [fit for fit in alike if fit.fitted is not None and is_net(fit.fitted)]
+    Xs = [fit.rows_to_score[0] for fit in alike]
+    found = ready(context.scorer, [fit.fitted for fit in alike], Xs)
+    for fit, of_fit in zip(alike, found, strict=True):
+        fit.ready = of_fit
 
 
 # -- seeds ---------------------------------------------------------------------------------

@@ -46,10 +46,8 @@ def epochs_of(
     """Return how a plain ``fit`` of `estimator` is done epoch by epoch, and how many.
 
     None for all but skorch nets with skorch's own ``fit``, and a `Pipeline` that ends in
-    one; and None with ``accelerator="off"``.
+    one.
     """
-    if accelerator == "off":
-        return None
     net = _net_of(estimator)
     if net is None or overridden(net, ("fit", "partial_fit", "initialize")):
         return None

@@ -1,8 +1,18 @@
-"""Fold models between two rungs: files in the search's private folder."""
+"""Fold models between two rungs: files in the search's private folder.
+
+A file is named for the resource that its model has, and written as a whole or not at all: a
+fit that is done a second time, because its worker died or its search was killed, begins
+where it began the first time. The file's digest goes with the fold's result, and no file is
+unpickled that has another.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import pickle
+import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +23,7 @@ from sk_hpo.evaluation.resources import Model, Resource
 if TYPE_CHECKING:
     from sk_hpo.evaluation.fold import FoldResult
 
-__all__ = ["Paused", "paused_path", "read", "sleep", "wake", "write"]
+__all__ = ["Paused", "opened", "paused_path", "read", "sealed", "sleep", "wake", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +52,64 @@ def wake(state: bytes, resource: Resource) -> Model:
     return model
 
 
-def paused_path(folder: Path, trial: int, fold: int) -> Path:
-    """Return where a fold's paused model lies."""
-    return folder / f"{trial}-{fold}"
+def paused_path(folder: Path, trial: int, fold: int, resource: int) -> Path:
+    """Return where a fold's model lies that is paused at a resource."""
+    return folder / f"{trial}-{fold}-{resource}"
 
 
-def read(path: Path) -> Paused:
-    """Return what `write` has written."""
-    paused = pickle.loads(path.read_bytes())
+def sealed(paused: Paused) -> tuple[bytes, str]:
+    """Return a paused model as bytes, and their digest."""
+    data = pickle.dumps(paused)
+    return data, _digest(data)
+
+
+def opened(data: bytes | None, digest: str) -> Paused | None:
+    """Return what `sealed` has seen; None if these are not its bytes."""
+    if data is None or _digest(data) != digest:
+        return None
+    paused = pickle.loads(data)
     assert isinstance(paused, Paused)
     return paused
 
 
-def write(path: Path, paused: Paused) -> None:
-    """Write a paused model; a file that is there is replaced as a whole or not at all."""
-    new = path.with_suffix(".new")
-    new.write_bytes(pickle.dumps(paused))
-    new.replace(path)
+def read(path: Path) -> bytes | None:
+    """Return what `write` has written; None if that cannot be read any more."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def write(path: Path, data: bytes) -> bool:
+    """Write a paused model, as a whole or not at all; return whether that was possible.
+
+    A disk that takes no more is no reason to lose the fold: it is trained again then.
+    """
+    try:
+        # Two writers, one of them left over from a killed search, must not share a file.
+        handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+    except OSError as error:
+        return _not_written(error)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.replace(name, path)
+    except OSError as error:
+        os.unlink(name)
+        return _not_written(error)
+    return True
+
+
+def _not_written(error: OSError) -> bool:
+    warnings.warn(
+        f"A paused model could not be written ({error}): if it is promoted, it will be trained"
+        " from scratch. Free some disk space, or set TMPDIR or the journal's path to another"
+        " disk.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+    return False
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

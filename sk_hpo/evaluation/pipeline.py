@@ -225,7 +225,7 @@ def _transformers(pipeline: Pipeline) -> Pipeline:
 
 def _inner_data(pipeline: Pipeline, data: TrainingData, Xt: Any) -> TrainingData:
     fit_params = _sklearn.last_step_fit_params(pipeline, data.fit_params)
-    return TrainingData(Xt, data.y, fit_params, data.classes)
+    return TrainingData(Xt, data.y, fit_params, data.classes, data.carve)
 
 
 def _transform(pipeline: Pipeline, data: TrainingData) -> Any:

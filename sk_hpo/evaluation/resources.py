@@ -12,12 +12,28 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-__all__ = ["Accelerator", "Model", "Resource", "Training", "TrainingData"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Accelerator", "Carve", "Model", "Resource", "Training", "TrainingData"]
 
 
 Accelerator = Literal["auto", "loader", "off", "require"]
+
+
+class Carve(NamedTuple):
+    """Which rows of some training rows are trained on, and which early stopping watches.
+
+    Parameters
+    ----------
+    trains, watches : ndarray of int
+        Their positions, ascending; a row may be in neither.
+    """
+
+    trains: NDArray[np.intp]
+    watches: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +51,16 @@ class TrainingData:
     classes : ndarray of shape (n_classes,) or list of ndarray or None
         All classes of the whole y (not only of this fold) for a classifier, a list of
         arrays for multi-output targets.
+    carve : Carve or None
+        Which of these rows an estimator that stops early watches, if it can be told; None
+        leaves that to the estimator.
     """
 
     X: Any
     y: Any
     fit_params: dict[str, Any] = field(default_factory=dict)
     classes: Any = None
+    carve: Carve | None = None
 
 
 @dataclass(slots=True)

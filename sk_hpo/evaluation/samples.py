@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target
 
 from sk_hpo import _sklearn
-from sk_hpo.evaluation.resources import Model, Resource, TrainingData
+from sk_hpo.evaluation.resources import Carve, Model, Resource, TrainingData
 from sk_hpo.evaluation.whole import fit
 
 __all__ = ["Samples", "check_can_be_cut", "nested_order"]
@@ -178,7 +178,21 @@ class Samples(Resource):
             return data
         # Integer targets of a regressor are not classes.
         targets = None if data.classes is None else data.y
-        rows = np.sort(nested_order(targets, self.seed, n_samples)[:to])
+        if data.carve is None:
+            rows, carve = np.sort(nested_order(targets, self.seed, n_samples)[:to]), None
+        else:
+            rows, carve = self._cut_carve(data.carve, targets, to)
         X, y = _sklearn.safe_split(estimator, data.X, data.y, rows)
         fit_params = _sklearn.check_method_params(data.X, data.fit_params, rows)
-        return TrainingData(X, y, fit_params, data.classes)
+        return TrainingData(X, y, fit_params, data.classes, carve)
+
+    def _cut_carve(self, carve: Carve, targets: Any, to: int) -> tuple[Any, Carve]:
+        """Return `to` rows, the same share of them watched, and their carve."""
+        n_watched = max(1, round(to * len(carve.watches) / sum(map(len, carve))))
+        parts = []
+        for side, n in zip(carve, (to - n_watched, n_watched), strict=True):
+            of_side = None if targets is None else _sklearn.take_rows(targets, side)
+            parts.append(side[nested_order(of_side, self.seed, len(side))[:n]])
+        rows = np.sort(np.concatenate(parts))
+        trains, watches = (np.searchsorted(rows, np.sort(part)) for part in parts)
+        return rows, Carve(trains, watches)

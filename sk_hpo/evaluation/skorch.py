@@ -27,6 +27,7 @@ from skorch.callbacks import Checkpoint, TrainEndCheckpoint
 from torch.utils.data import DataLoader
 
 from sk_hpo.evaluation.dtype_hints import dtype_hints
+from sk_hpo.evaluation.early_stopping import handed_over
 from sk_hpo.evaluation.interrupt import interruptible
 from sk_hpo.evaluation.resources import Accelerator, Model, Resource, Training, TrainingData
 from sk_hpo.evaluation.rng import get_state, set_state
@@ -130,7 +131,7 @@ class SkorchEpochs(Resource):
             return
         net, epochs = model.estimator, to - model.resource
         epochs_before = len(net.history)
-        with _same_split(model), dtype_hints(data), interruptible() as interrupt:
+        with _same_split(model, data), dtype_hints(data), interruptible() as interrupt:
             try:
                 net.fit_loop(data.X, data.y, epochs=epochs, **data.fit_params)
             except KeyboardInterrupt:
@@ -189,7 +190,7 @@ class SkorchEpochs(Resource):
 
         vars(net)["get_iterator"] = get_iterator
         try:
-            with training.stream, _same_split(training.model), dtype_hints(data):
+            with training.stream, _same_split(training.model, data), dtype_hints(data):
                 net.fit_loop(data.X, data.y, epochs=0, **data.fit_params)
         finally:
             del vars(net)["get_iterator"]
@@ -268,8 +269,10 @@ def _lacks_classes(net: Any) -> bool:
 
 
 @contextmanager
-def _same_split(model: Model) -> Iterator[None]:
+def _same_split(model: Model, data: TrainingData) -> Iterator[None]:
     """Let the next ``get_split_datasets`` of the net find the RNG as the first one did.
+
+    Where rows to watch are carved already, it finds these.
 
     The shadow is gone before training starts: callbacks may pickle or clone the net.
     """
@@ -285,7 +288,8 @@ def _same_split(model: Model) -> Iterator[None]:
         else:
             set_state(extra["split_rng"])
         try:
-            return net.get_split_datasets(*args, **kwargs)
+            with handed_over(net, data):
+                return net.get_split_datasets(*args, **kwargs)
         finally:
             if here is not None:
                 set_state(here)

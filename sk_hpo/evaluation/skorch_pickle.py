@@ -2,7 +2,8 @@
 
 The whole net goes in one pickle, so that whatever referred to the same object still does.
 (skorch's own pickling puts modules and optimizers in an inner pickle. That gives schedulers
-of the learning rate a copy of the optimizer to step, and cannot hold classes of ``__main__``.)
+of the learning rate a copy of the optimizer to step, and cannot hold classes of ``__main__``.
+`torch.save` asks a question in python about every number of the history.)
 What some parts of a net leave out of their pickles, though training needs it, goes along.
 """
 
@@ -14,7 +15,6 @@ import pickle
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
@@ -28,20 +28,37 @@ __all__ = ["callbacks_of", "dumps", "loads"]
 
 
 class _Pickler(cloudpickle.Pickler):
-    """Pickles parametrized modules too (weight norm, spectral norm), which torch refuses.
+    """Pickles the memory of tensors, once for all that share it, and parametrized modules.
 
-    torch wants them to be rebuilt by code and filled from a state dict, for pickles that
-    last; the pickle of a paused net does not.
+    Those (weight norm, spectral norm) torch refuses: it wants them to be rebuilt by code and
+    filled from a state dict, for pickles that last; the pickle of a paused net does not.
     """
 
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, torch.UntypedStorage):
+            return _memory, (_numbers(obj).cpu().numpy().tobytes(), str(obj.device))
+        if isinstance(obj, torch.storage.TypedStorage):
+            return _typed, (obj._untyped_storage, obj.dtype)
         if isinstance(obj, torch.nn.Module) and is_parametrized(obj):
             return copyreg.__newobj__, (type(obj),), vars(obj)  # type: ignore[attr-defined]
         return super().reducer_override(obj)
 
 
-# What torch.save needs of a pickle module.
-_PICKLE = SimpleNamespace(__name__="cloudpickle", Pickler=_Pickler)
+def _numbers(storage: Any) -> torch.Tensor:
+    return torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
+
+
+def _memory(content: bytes, device: str) -> Any:
+    """Return a storage, on the CPU if it comes from a CUDA device that is not here."""
+    lost = device.startswith("cuda") and not torch.cuda.is_available()
+    new = torch.empty(len(content), dtype=torch.uint8, device="cpu" if lost else device)
+    if content:
+        new.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+    return new.untyped_storage()
+
+
+def _typed(storage: Any, dtype: torch.dtype) -> Any:
+    return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
 
 
 def dumps(net: Any, rest: dict[str, Any]) -> bytes:
@@ -75,7 +92,7 @@ def dumps(net: Any, rest: dict[str, Any]) -> bytes:
             # Predictions of the last epoch; forgotten when the next one begins.
             stack.enter_context(_replaced(callback, y_trues_=[], y_preds_=[]))
         try:
-            torch.save(picture, buffer, pickle_module=_PICKLE, pickle_protocol=5)
+            _Pickler(buffer, protocol=5).dump(picture)
         except Exception as exc:
             raise pickle.PicklingError(_complaint(net, exc)) from exc
     return buffer.getvalue()
@@ -83,7 +100,7 @@ def dumps(net: Any, rest: dict[str, Any]) -> bytes:
 
 def loads(packed: bytes) -> tuple[Any, dict[str, Any]]:
     """Return the net and the rest that `dumps` has seen; without CUDA, on the CPU."""
-    picture = torch.load(io.BytesIO(packed), map_location=_place, weights_only=False)
+    picture = pickle.loads(packed)
     net = picture["net"]
     vars(net).update(picture["attributes"])
     stoppers = callbacks_of(net, EarlyStopping)
@@ -168,12 +185,6 @@ def _gradients(net: Any) -> list[tuple[Any, Any]]:
     groups = [group for optimizer in _optimizers(net) for group in optimizer.param_groups]
     parameters = [parameter for group in groups for parameter in group["params"]]
     return [(p, p.grad) for p in parameters if p.grad is not None]
-
-
-def _place(storage: Any, location: str) -> Any:
-    """Keep on the CPU what came from a CUDA device that is not here."""
-    lost = location.startswith("cuda") and not torch.cuda.is_available()
-    return storage if lost else None
 
 
 def _complaint(net: Any, exc: Exception) -> str:

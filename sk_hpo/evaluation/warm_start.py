@@ -19,7 +19,7 @@ from sk_hpo.evaluation.pickled import PickledResource, borrow
 from sk_hpo.evaluation.resources import Model, TrainingData
 from sk_hpo.evaluation.whole import fit
 
-__all__ = ["WarmStart", "can_continue"]
+__all__ = ["QUIET", "WarmStart", "can_continue"]
 
 _BAGGING = ("BaggingClassifier", "BaggingRegressor")
 _HIST = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
@@ -124,7 +124,7 @@ class WarmStart(PickledResource):
             model.estimator = clone(model.estimator)
         step = to if cumulative in (None, True) else to - model.resource
         model.estimator.set_params(**{self.name: step})
-        with _QUIET if to < model.extra["top"] or _is_preset(model) else nullcontext():
+        with QUIET if to < model.extra["top"] or _is_preset(model) else nullcontext():
             fit(model.estimator, data)
         if cumulative is None:
             model.resource = to
@@ -208,4 +208,4 @@ class _Quiet:
                 self._caught.__exit__(None, None, None)
 
 
-_QUIET = _Quiet()
+QUIET = _Quiet()

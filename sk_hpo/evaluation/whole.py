@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sk_hpo.evaluation.dtype_hints import dtype_hints
+from sk_hpo.evaluation.early_stopping import handed_over
 from sk_hpo.evaluation.interrupt import fit_noticing_interrupt
 from sk_hpo.evaluation.nets import epochs_of
 from sk_hpo.evaluation.resources import Accelerator, Model, Resource, Training, TrainingData
@@ -16,7 +17,7 @@ __all__ = ["Whole", "fit"]
 
 def fit(estimator: Any, data: TrainingData) -> Any:
     """Fit `estimator` on `data` as a user would, and return it."""
-    with dtype_hints(data):
+    with dtype_hints(data), handed_over(estimator, data):
         return fit_noticing_interrupt(estimator, data.X, data.y, **data.fit_params)
 
 
@@ -58,7 +59,9 @@ class Whole(Resource):
 
     def begin(self, estimator: Any, data: TrainingData, max_resources: int) -> Model:
         """Return the estimator as it is; a net, ready for its first epoch."""
-        found = epochs_of(estimator, self.accelerator, self.private_files)
+        found = None
+        if self.accelerator != "off":
+            found = epochs_of(estimator, self.accelerator, self.private_files)
         if found is None:
             return Model(estimator)
         epochs, n_epochs = found

@@ -11,7 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-__all__ = ["Done", "Executor"]
+__all__ = ["Done", "Executor", "TimedOut", "WorkerLost"]
+
+
+class WorkerLost(RuntimeError):
+    """The worker of a call died, each time that the call was tried."""
+
+
+class TimedOut(TimeoutError):
+    """A call ran longer than its limit and was stopped; tells where it hung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,9 @@ class Done:
 class Executor(ABC):
     """Runs calls; a context manager that frees its workers at exit.
 
+    An executor that was given `devices` passes each call the keyword ``device``, a device
+    that no other running call has.
+
     Attributes
     ----------
     slots : int
@@ -39,25 +50,53 @@ class Executor(ABC):
     threaded : bool
         Whether calls may run at the same time in one process, and so share its global
         state.
+    shared_disk : bool
+        Whether a file that a call writes can be read here and by every other call, by the
+        same path.
     """
 
     slots: int = 1
     threaded: bool = False
+    shared_disk: bool = True
 
     @abstractmethod
     def share(self, context: Any) -> None:
         """Make `context` the first argument of every later call."""
 
     @abstractmethod
-    def submit(self, key: Any, function: Callable[..., Any], *args: Any) -> None:
-        """Queue ``function(context, *args)`` under a unique, hashable `key`."""
+    def submit(
+        self, key: Any, function: Callable[..., Any], *args: Any, limit: float | None = None
+    ) -> None:
+        """Queue ``function(context, *args)``.
+
+        Parameters
+        ----------
+        key : hashable
+            Comes back with the result; no other queued call has it.
+        function : callable
+            What to call.
+        *args : object
+            Its arguments after the context.
+        limit : float or None, default=None
+            Seconds that the call may run, counted from when it begins; None for any.
+
+        Raises
+        ------
+        ValueError
+            If there is a `limit` and the executor cannot stop a call.
+        """
 
     @abstractmethod
     def wait(self) -> list[Done]:
         """Block until at least one queued call has finished; return all that have.
 
-        Returns an empty list only if nothing is queued.
+        Returns an empty list only if nothing is queued. The error of a call whose workers
+        died again and again is `WorkerLost`, of one that was stopped `TimedOut`.
         """
+
+    @abstractmethod
+    def cancel(self) -> list[Any]:
+        """Withdraw the calls that have not begun; return their keys."""
 
     @abstractmethod
     def close(self) -> None:
@@ -72,3 +111,12 @@ class Executor(ABC):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def no_limit(limit: float | None, where: str) -> None:
+    """Raise ValueError if there is a `limit`, since calls run in `where`."""
+    if limit is not None:
+        raise ValueError(
+            f"A call that runs in {where} cannot be stopped after {limit} s; run it in "
+            "worker processes: make_executor(..., limited=True), not backend='threading'."
+        )

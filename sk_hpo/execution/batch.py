@@ -1,34 +1,43 @@
-"""Run calls through `joblib.Parallel`, for every backend that joblib knows.
+"""Run calls through `joblib.Parallel`, for backends that others have registered.
 
 All calls that are queued run together, and `wait` returns when the last has finished: a
-barrier, but one that works on dask, ray, multiprocessing and any backend that a user has
-registered.
+barrier, but one that works on any backend. Errors come back as values: a joblib backend
+whose calls raise ends its workers in the middle of what they do.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from joblib import Parallel, delayed
 
-from sk_hpo.execution.base import Done, Executor
+from sk_hpo.execution.base import Done, Executor, no_limit
+from sk_hpo.execution.worker import portable
 
 __all__ = ["BatchExecutor"]
 
 
 def _call(
-    home: tuple[int, list[Any]], context: Any, function: Callable[..., Any], args: Any
-) -> Any:
+    home: tuple[int, list[Any]],
+    context: Any,
+    function: Callable[..., Any],
+    args: Any,
+    placed: dict[str, str],
+) -> tuple[Any, BaseException | None]:
     """Run one call; in another process, with the warning filters of the driver."""
     driver, filters = home
-    if os.getpid() == driver:
-        return function(context, *args)
-    with warnings.catch_warnings():
-        warnings.filters = filters
-        return function(context, *args)
+    here = os.getpid() == driver
+    try:
+        if here:
+            return function(context, *args, **placed), None
+        with warnings.catch_warnings():
+            warnings.filters = filters
+            return function(context, *args, **placed), None
+    except Exception as error:
+        return None, error if here else portable(error)
 
 
 class BatchExecutor(Executor):
@@ -42,13 +51,22 @@ class BatchExecutor(Executor):
         As in `joblib.Parallel`.
     pre_dispatch : int or str, default="2*n_jobs"
         As in `joblib.Parallel`.
+    devices : sequence of str or None, default=None
+        One for each call of a batch; there are no more calls in a batch than devices.
     """
 
+    threaded = True  # nothing is known of the backend
+    shared_disk = False
+
     def __init__(
-        self, slots: int, n_jobs: int | None = None, pre_dispatch: int | str = "2*n_jobs"
+        self,
+        slots: int,
+        n_jobs: int | None = None,
+        pre_dispatch: int | str = "2*n_jobs",
+        devices: Sequence[str] | None = None,
     ) -> None:
-        self.slots = slots
-        self.threaded = True  # a Dask worker runs its tasks in threads
+        self.slots = slots if devices is None else min(slots, len(devices))
+        self._devices = devices
         self._parallel = Parallel(n_jobs=n_jobs, pre_dispatch=pre_dispatch)
         self._context: Any = None
         self._queue: list[tuple[Any, Callable[..., Any], tuple[Any, ...]]] = []
@@ -56,18 +74,32 @@ class BatchExecutor(Executor):
     def share(self, context: Any) -> None:
         self._context = context
 
-    def submit(self, key: Any, function: Callable[..., Any], *args: Any) -> None:
+    def submit(
+        self, key: Any, function: Callable[..., Any], *args: Any, limit: float | None = None
+    ) -> None:
+        no_limit(limit, "a joblib backend")
         self._queue.append((key, function, args))
 
     def wait(self) -> list[Done]:
-        queue, self._queue = self._queue, []
-        if not queue:
+        n = len(self._queue) if self._devices is None else self.slots
+        batch, self._queue = self._queue[:n], self._queue[n:]
+        if not batch:
             return []
+        placed = [{"device": name} for name in self._devices or ()] or [{}] * len(batch)
         home = (os.getpid(), list(warnings.filters))
         values = self._parallel(
-            delayed(_call)(home, self._context, function, args) for _, function, args in queue
+            delayed(_call)(home, self._context, function, args, where)
+            for (_, function, args), where in zip(batch, placed, strict=False)
         )
-        return [Done(key, value) for (key, _, _), value in zip(queue, values, strict=True)]
+        return [
+            Done(key, value, error)
+            for (key, _, _), (value, error) in zip(batch, values, strict=True)
+        ]
+
+    def cancel(self) -> list[Any]:
+        keys = [key for key, _, _ in self._queue]
+        self._queue.clear()
+        return keys
 
     def wants_more(self, queued: int) -> bool:
         return True

@@ -1,144 +1,209 @@
-"""Run calls on a `concurrent.futures.Executor`: threads, loky, processes, any other.
+"""Run calls on process pools of the standard library's interface.
 
-Threads see the context itself. Other workers get it from a file (see `shared`), and get
-each call as bytes that were pickled when it was submitted: a call is a snapshot, however
-long it queues and whatever happens to its arguments meanwhile.
+Workers get the context from a file (see `shared`). A pool whose worker dies takes its
+other workers with it: `PoolExecutor` shares one pool among all places, as a user passes
+it; in `lanes` every place has a pool of its own.
 """
 
 from __future__ import annotations
 
-import pickle
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from pathlib import Path
-from traceback import format_exc
 from typing import Any
 
 import cloudpickle
-from joblib import parallel_config
 
 from sk_hpo.execution import shared
-from sk_hpo.execution.base import Done, Executor
+from sk_hpo.execution.base import Done, WorkerLost
+from sk_hpo.execution.placed import Lost, PlacedExecutor, Run
+from sk_hpo.execution.worker import Ticket, run_beside_file
 
-__all__ = ["PoolExecutor"]
-
-# Worker side: the context that this process loaded last, by the path of its file.
-_loaded: dict[str, Any] = {}
+__all__ = ["PoolExecutor", "ProcessExecutor"]
 
 
-def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """Run one call; what it would run in parallel itself, it runs one by one.
+class ProcessExecutor(PlacedExecutor):
+    """Base of executors whose places are workers of process pools.
 
-    The workers are busy with other calls, and one that waits for threads of its own while
-    it holds a lock that they want would wait forever.
+    A subclass gives `_pool` and `_renewed`.
     """
-    with parallel_config(backend="sequential"):
-        return function(*args)
 
+    def __init__(
+        self, slots: int, *, devices: Sequence[str] | None = None, max_retries: int = 2
+    ) -> None:
+        super().__init__(slots, devices=devices, max_retries=max_retries)
+        self._folder: Path | None = None
+        self._files = 0
+        self._home = ""
 
-def _in_process(path: str, payload: bytes) -> Any:
-    """Run one pickled call in a worker process, with the warning filters of the driver."""
-    if path not in _loaded:
-        _loaded.clear()
-        _loaded[path] = shared.load(Path(path))
-    context, filters = _loaded[path]
-    function, args = cloudpickle.loads(payload)
-    with warnings.catch_warnings():
-        warnings.filters = list(filters)
+    @abstractmethod
+    def _pool(self, place: int) -> futures.Executor:
+        """Return the pool that runs the calls of a place."""
+
+    @abstractmethod
+    def _renew(self, pool: futures.Executor) -> bool:
+        """Put a new pool in place of a broken one; return whether there is a way."""
+
+    def share(self, context: Any) -> None:
+        path = self._file("context")
+        shared.dump((context, list(warnings.filters)), path)
+        self._home = str(path)
+
+    def _file(self, suffix: str) -> Path:
+        """Return the path of a new file in the folder of this executor."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="sk_hpo-"))
+        self._files += 1
+        return self._folder / f"{self._files}.{suffix}"
+
+    def _work(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        if not self._home:
+            self.share(None)
+        return self._home, cloudpickle.dumps((function, args))
+
+    def _drop_folder(self) -> None:
+        self._home = ""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    # -- sending and receiving ------------------------------------------------------------
+
+    def _start(self, run: Run) -> None:
+        call, pool, trace = run.call, self._pool(run.place), self._file("trace")
+        home, payload = call.work
+        ticket = Ticket(home, payload, run.device, call.limit, trace)
         try:
-            return _in_thread(function, context, *args)
-        except Exception as error:
-            if _travels(error):
-                raise
-            raise RuntimeError(f"{type(error).__name__}: {error}\n{format_exc()}") from None
+            run.handle = pool.submit(run_beside_file, ticket)
+            run.sent_to = (pool, trace)
+        except Exception as error:  # it has not begun
+            run.handle = futures.Future()
+            run.handle.set_exception(error)
+            run.sent_to = (pool, None)
+        run.handle.add_done_callback(lambda _: self._landed(run, healthy=not _broken(run)))
+
+    def _fate(self, run: Run) -> Done | Lost:
+        if _broken(run):
+            self._bury(run.sent_to[0], str(run.handle.exception()))
+            assert run.fate is not None
+            return run.fate
+        try:
+            return self._done(run, run.handle.result())
+        except (Exception, futures.CancelledError) as error:
+            return Done(run.call.key, error=error)
+
+    def _bury(self, pool: futures.Executor, why: str) -> None:
+        """Settle the fates of all that ran on a broken pool, and have a new one."""
+        with self._lock:
+            fallen = [
+                run
+                for run in self._running
+                if run.sent_to[0] is pool and (_broken(run) or not run.handle.done())
+            ]
+            renewed = self._renew(pool)
+        begun = [run for run in fallen if run.sent_to[1] is not None]
+        traces = {run: _read(run.sent_to[1]) for run in begun}
+        others = "none" if any(traces.values()) else "sure" if len(begun) == 1 else "maybe"
+        for run in fallen:
+            trace = traces.get(run, "")
+            guilt = "sure" if trace else others if run in traces else "none"
+            run.fate = Lost(why, trace, guilt)
+            if not renewed and not trace:
+                run.fate = Done(run.call.key, error=WorkerLost(_CANNOT_RENEW.format(why)))
 
 
-def _travels(error: Exception) -> bool:
-    """Whether an exception survives the way to another process; if not, it breaks the pool."""
+_CANNOT_RENEW = (
+    "A worker of the executor that you passed died, and all its workers with it. {}\n"
+    "An executor of its kind cannot be started again from here: pass n_jobs instead, or a "
+    "ProcessPoolExecutor."
+)
+
+
+def _broken(run: Run) -> bool:
+    """Whether a run ended because its pool broke."""
+    future = run.handle
+    return (
+        future.done()
+        and not future.cancelled()
+        and isinstance(future.exception(), futures.BrokenExecutor)
+    )
+
+
+def _read(trace: Path) -> str:
     try:
-        return type(pickle.loads(pickle.dumps(error))) is type(error)
-    except Exception:
-        return False
+        return trace.read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
-class PoolExecutor(Executor):
-    """Runs calls on a pool of the standard library's interface.
+class PoolExecutor(ProcessExecutor):
+    """Runs calls on one pool of processes.
 
     Parameters
     ----------
     pool : concurrent.futures.Executor
-        Where the calls run.
+        Where the calls run; its workers must see the temporary folder of this machine. A
+        `concurrent.futures.ProcessPoolExecutor` that breaks is replaced by a new one.
     slots : int
         Number of its workers.
+    devices : sequence of str or None, default=None
+        One for each call that runs.
+    max_retries : int, default=2
+        How often a call is tried again after its worker died.
     owned : bool, default=True
         Whether `close` shuts the pool down. A borrowed pool only has its queued calls
         cancelled.
-
-    Examples
-    --------
-    >>> from concurrent.futures import ThreadPoolExecutor
-    >>> with PoolExecutor(ThreadPoolExecutor(2), slots=2) as executor:
-    ...     executor.share([1, 2, 3])
-    ...     executor.submit("sum", sum)
-    ...     executor.wait()[0].result()
-    6
     """
 
-    def __init__(self, pool: futures.Executor, slots: int, *, owned: bool = True) -> None:
-        self.slots = slots
-        self.threaded = isinstance(pool, futures.ThreadPoolExecutor)
-        self._pool = pool
+    def __init__(
+        self,
+        pool: futures.Executor,
+        slots: int,
+        *,
+        devices: Sequence[str] | None = None,
+        max_retries: int = 2,
+        owned: bool = True,
+    ) -> None:
+        super().__init__(slots, devices=devices, max_retries=max_retries)
+        self._only = pool
         self._owned = owned
-        self._folder: Path | None = None
-        self._context: Any = None
-        self._keys: dict[futures.Future[Any], Any] = {}
 
-    def share(self, context: Any) -> None:
-        if self.threaded:
-            self._context = context
-            return
-        self._drop_folder()
-        self._folder = Path(tempfile.mkdtemp(prefix="sk_hpo-"))
-        shared.dump((context, list(warnings.filters)), self._folder / "context")
+    def _pool(self, place: int) -> futures.Executor:
+        return self._only
 
-    def submit(self, key: Any, function: Callable[..., Any], *args: Any) -> None:
-        if self.threaded:
-            future = self._pool.submit(_in_thread, function, self._context, *args)
-        else:
-            if self._folder is None:
-                self.share(None)
-            assert self._folder is not None
-            payload = cloudpickle.dumps((function, args))
-            future = self._pool.submit(_in_process, str(self._folder / "context"), payload)
-        self._keys[future] = key
-
-    def wait(self) -> list[Done]:
-        finished, _ = futures.wait(self._keys, return_when=futures.FIRST_COMPLETED)
-        # In the order of submission: what a caller sees depends on as little as possible.
-        order = [future for future in self._keys if future in finished]
-        return [self._done(future) for future in order]
-
-    def _done(self, future: futures.Future[Any]) -> Done:
-        key = self._keys.pop(future)
-        error = future.exception()
-        return Done(key, error=error) if error is not None else Done(key, future.result())
+    def _renew(self, pool: futures.Executor) -> bool:
+        if pool is not self._only:
+            return True
+        if not isinstance(pool, futures.ProcessPoolExecutor):
+            return False
+        self._only = _again(pool)
+        if self._owned:
+            pool.shutdown(wait=False)
+        self._owned = True
+        return True
 
     def close(self) -> None:
-        for future in self._keys:
-            future.cancel()
+        handles = [run.handle for run in self._drop()]
+        for handle in handles:
+            handle.cancel()
         try:
-            futures.wait(self._keys)
+            futures.wait(handles)
         finally:  # also when a second Ctrl-C ends the waiting
-            self._keys.clear()
             if self._owned:
-                self._pool.shutdown(wait=True, cancel_futures=True)
-            self._context = None
+                self._only.shutdown(wait=True, cancel_futures=True)
             self._drop_folder()
 
-    def _drop_folder(self) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+
+def _again(pool: Any) -> futures.ProcessPoolExecutor:
+    """Return a new pool that was made like `pool`, a ProcessPoolExecutor."""
+    return futures.ProcessPoolExecutor(
+        pool._max_workers,
+        mp_context=pool._mp_context,
+        initializer=pool._initializer,
+        initargs=pool._initargs,
+        max_tasks_per_child=pool._max_tasks_per_child,
+    )

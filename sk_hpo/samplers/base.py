@@ -18,6 +18,8 @@ from sk_hpo.trial import Config, Reason, Trial
 
 __all__ = ["Sampler"]
 
+_NONE = Reason()  # one for a million trials
+
 
 class Sampler(ABC):
     """Decides which configs to try next.
@@ -93,7 +95,7 @@ class Sampler(ABC):
         reasons : list of Reason
             One for each config. A sampler without a model says "random".
         """
-        return [Reason()] * len(configs)
+        return [_NONE] * len(configs)
 
     def surrogate(self, history: Sequence[Trial]) -> Surrogate | None:
         """Return what the sampler has learned from a history.

@@ -11,14 +11,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from heapq import heappop, heappush
-from itertools import groupby
 
 from sk_hpo.rungs import Bracket, Rung
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.schedulers.base import DONE, WAIT, Scheduler, Signal, Standing
 from sk_hpo.schedulers.history import History
+from sk_hpo.schedulers.plans import by_bracket, cut
 from sk_hpo.trial import Job, Outcome
 
 __all__ = ["HyperbandScheduler"]
@@ -50,8 +49,7 @@ class HyperbandScheduler(Scheduler):
 
     def __init__(self, sampler: Sampler, rungs: Sequence[Rung]) -> None:
         self.sampler = sampler
-        self._planned = [list(group) for _, group in groupby(rungs, lambda r: r.bracket)]
-        _check(self._planned)
+        self._planned = by_bracket(rungs)
         self._history = History()
         self.trials = self._history.trials
         self._next = 0  # position in _planned of the bracket to be opened next
@@ -120,16 +118,7 @@ class HyperbandScheduler(Scheduler):
 
     def plan(self) -> list[Rung]:
         """Return the rungs bracket by bracket, cut to the size of a finite space."""
-        left = self.sampler.space.size
-        plan: list[Rung] = []
-        for rungs in self._planned:
-            n_trials = min(rungs[0].n_trials, left)
-            left -= n_trials
-            for rung in rungs:
-                n_trials = min(n_trials, rung.n_trials)
-                if n_trials:
-                    plan.append(replace(rung, n_trials=int(n_trials)))
-        return plan
+        return cut(self._planned, self.sampler.space.size)
 
     def _settle(self, trial: int, score: float) -> tuple[int, ...]:
         position = self._bracket_of[trial]
@@ -164,21 +153,3 @@ class HyperbandScheduler(Scheduler):
         if trials:
             self._queues[position].extend(trials)
             heappush(self._ready, position)
-
-
-def _check(brackets: Sequence[Sequence[Rung]]) -> None:
-    if not brackets:
-        raise ValueError("A schedule needs at least one rung.")
-    if len({rungs[0].bracket for rungs in brackets}) < len(brackets):
-        raise ValueError("The rungs of a bracket must stand together.")
-    for rungs in brackets:
-        starts = [0, *(rung.resource for rung in rungs)]
-        sizes = [rung.n_trials for rung in rungs]
-        if (
-            [rung.rung for rung in rungs] != list(range(len(rungs)))
-            or [rung.start for rung in rungs] != starts[:-1]
-            or starts != sorted(set(starts))
-            or sizes != sorted(sizes, reverse=True)
-            or sizes[-1] < 1
-        ):
-            raise ValueError(f"The rungs of bracket {rungs[0].bracket} are not in order.")

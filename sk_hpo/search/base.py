@@ -8,42 +8,42 @@ sampler and scheduler.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import threading
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from copy import copy, deepcopy
 from dataclasses import fields, replace
 from numbers import Real
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from os import PathLike
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn import get_config
+from sklearn.utils import check_random_state
 
-from sk_hpo import _sklearn, loop
-from sk_hpo.evaluation.evaluator import CrossValidation
+from sk_hpo import _sklearn
 from sk_hpo.evaluation.fold import FoldContext, train_whole
-from sk_hpo.evaluation.nets import kin_of
 from sk_hpo.evaluation.resources import TrainingData
 from sk_hpo.evaluation.rng import seeded
-from sk_hpo.execution.choose import make_executor
 from sk_hpo.samplers.base import Sampler
 from sk_hpo.samplers.enqueued import EnqueuedSampler
+from sk_hpo.samplers.experienced import ExperiencedSampler
 from sk_hpo.samplers.surrogate import Surrogate
 from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.schedulers.folds import AllFolds, Layout
 from sk_hpo.schedulers.racing import FoldScheduler
 from sk_hpo.search import results as tables
-from sk_hpo.search.evidence import gather
+from sk_hpo.search.early_stopping import epochs_of_refit
+from sk_hpo.search.evidence import gather, why_none
+from sk_hpo.search.experience import best_points, experience
 from sk_hpo.search.honest import HonestScores
+from sk_hpo.search.journaling import journal_path, seed_of
 from sk_hpo.search.plan import Plan
 from sk_hpo.search.problem import Problem, pose
 from sk_hpo.search.progress import CallbackProgress, listens
 from sk_hpo.search.racing import RACES, rule_for
+from sk_hpo.search.running import run
 from sk_hpo.search.samplers import SAMPLERS, make_sampler
+from sk_hpo.stop import StopPolicy
 from sk_hpo.validation.scores import one_metric
 
 __all__ = ["SearchCV"]
@@ -71,8 +71,24 @@ class SearchCV(HonestScores):
             None,
         ],
         "refit_on_all": ["boolean"],
+        "early_stopping_split": [
+            _sklearn.Interval(Real, 0, 1, closed="neither"),
+            _sklearn.Interval(_sklearn.Integral, 1, None, closed="left"),
+            _sklearn.HasMethods(["split"]),
+            None,
+        ],
+        "refit_epochs": [
+            _sklearn.StrOptions({"median", "max", "early_stopping"}),
+            callable,
+        ],
         "keep_predictions": ["boolean"],
         "leakage": [_sklearn.StrOptions({"warn", "raise", "ignore"})],
+        "journal": [str, PathLike, None],
+        "stop": [StopPolicy, None],
+        "time_budget": [_sklearn.Interval(Real, 0, None, closed="neither"), None],
+        "trial_timeout": [_sklearn.Interval(Real, 0, None, closed="neither"), None],
+        "max_retries": [_sklearn.Interval(_sklearn.Integral, 0, None, closed="left")],
+        "devices": [list, tuple, None],
         "random_state": ["random_state"],
     }
 
@@ -89,8 +105,18 @@ class SearchCV(HonestScores):
         accelerator: Any,
         test_size: Any,
         refit_on_all: bool,
+        early_stopping_split: Any,
+        refit_epochs: Any,
         keep_predictions: bool,
         leakage: str,
+        journal: Any,
+        warm_start_from: Any,
+        stop: Any,
+        time_budget: float | None,
+        trial_timeout: float | None,
+        max_retries: int,
+        executor: Any,
+        devices: Any,
         random_state: Any,
         **inherited: Any,
     ) -> None:
@@ -103,9 +129,27 @@ class SearchCV(HonestScores):
         self.accelerator = accelerator
         self.test_size = test_size
         self.refit_on_all = refit_on_all
+        self.early_stopping_split = early_stopping_split
+        self.refit_epochs = refit_epochs
         self.keep_predictions = keep_predictions
         self.leakage = leakage
+        self.journal = journal
+        self.warm_start_from = warm_start_from
+        self.stop = stop
+        self.time_budget = time_budget
+        self.trial_timeout = trial_timeout
+        self.max_retries = max_retries
+        self.executor = executor
+        self.devices = devices
         self.random_state = random_state
+
+    def __sklearn_clone__(self) -> Any:
+        """Return a clone that runs where this one does: pools and clients are not copied."""
+        alone = copy(self)  # without the executor
+        return super(SearchCV, alone).__sklearn_clone__().set_params(executor=self.executor)
+
+    def __getstate__(self) -> Any:
+        return {**super().__getstate__(), "executor": None}
 
     @property
     def _resource_name(self) -> str | None:
@@ -165,7 +209,7 @@ class SearchCV(HonestScores):
         search = copy(self)
         search.cv = deepcopy(self.cv)  # it may hold a RandomState, which splits advance
         with seeded(0):  # the plan depends on no seed
-            problem = pose(search, X, y, params, random_state=0)
+            problem = pose(search, X, y, params, seed=0)
         return self._plan(problem, self._make(problem))
 
     @_sklearn.fit_context(prefer_skip_nested_validation=False)
@@ -196,7 +240,9 @@ class SearchCV(HonestScores):
             Before any training, if an argument is wrong; afterwards, if every candidate
             failed.
         """
-        problem = pose(self, X, y, params, random_state=self.random_state)
+        began = time.monotonic()
+        self.journal_ = journal_path(self, X, y, params)
+        problem = pose(self, X, y, params, seed=self._seed())
         scheduler = self._make(problem)
         self._forget_scores()
         self._look_for_leakage(problem)
@@ -213,7 +259,7 @@ class SearchCV(HonestScores):
         n_refits = (self.refit is not False) + self.refit_on_all
         root = self._init_callback_context(max_subtasks=1 + n_refits)
         root.call_on_fit_task_begin(**told)
-        context = self._search(problem, scheduler, root)
+        scheduler, context = self._search(problem, scheduler, root, began)
         best = self._select(problem, scheduler)
         self._keep_surrogate(problem, scheduler)
         if self.refit:
@@ -232,9 +278,16 @@ class SearchCV(HonestScores):
     # -- the steps of fit -----------------------------------------------------------------
 
     def _make(self, problem: Problem) -> Scheduler:
-        sampler = EnqueuedSampler(
-            self._sampler(problem), self.points_to_evaluate or (), problem.unsearched
-        ).bind(problem.space, problem.seed)
+        sampler = self._sampler(problem)
+        points = list(self.points_to_evaluate or ())
+        if self.warm_start_from is not None:
+            top = self._limits(problem)[1]
+            earlier = experience(self.warm_start_from, problem, self._resource_name, top)
+            sampler = ExperiencedSampler(sampler, earlier)
+            points += best_points(earlier, problem.space)
+        sampler = EnqueuedSampler(sampler, points, problem.unsearched).bind(
+            problem.space, problem.seed
+        )
         scheduler = self._in_parts(self._scheduler(sampler, problem), problem)
         n_candidates = sum(rung.n_trials for rung in scheduler.plan() if rung.rung == 0)
         if len(sampler.points) > n_candidates:
@@ -267,55 +320,28 @@ class SearchCV(HonestScores):
             exact=not notes,
         )
 
-    def _search(self, problem: Problem, scheduler: Scheduler, root: Any) -> FoldContext:
-        """Run the loop; return what the folds shared, for the refit."""
+    def _seed(self) -> int:
+        """Return where everything random comes from: the journal's seed, or a new one."""
+        known = None
+        if self.journal_ is not None and self.random_state is None:
+            known = seed_of(self.journal_)
+        if known is not None:
+            return known
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _search(
+        self, problem: Problem, scheduler: Scheduler, root: Any, began: float
+    ) -> tuple[Scheduler, FoldContext]:
+        """Run the loop; return who knows the results, and what the folds shared."""
         plan = self._plan(problem, scheduler)
         if self.verbose > 0:
             self._announce(plan)
-        heard = listens(self)
         progress = CallbackProgress(self, root, plan)
-        folder = Path(tempfile.mkdtemp(prefix="sk_hpo-"))
-        try:
-            with make_executor(self.n_jobs, self.pre_dispatch) as executor:
-                context = FoldContext(
-                    estimator=problem.estimator,
-                    X=problem.X,
-                    y=problem.y,
-                    splits=problem.splits,
-                    resource=problem.resource,
-                    max_resources=self._longest(problem),
-                    scorer=problem.scorer,
-                    seed=problem.seed,
-                    folder=folder,
-                    classes=problem.classes,
-                    fit_params=problem.fit_params,
-                    score_params=problem.score_params,
-                    return_train_score=self.return_train_score,
-                    keep_predictions=self.keep_predictions,
-                    error_score=self.error_score,
-                    verbose=self.verbose,
-                    isolate=_isolation(executor.threaded or _in_a_thread(), problem),
-                    caller=self if heard else None,
-                    config=get_config(),
-                )
-                executor.share(context)
-                evaluator = CrossValidation(
-                    context,
-                    problem.space.params,
-                    # What a callable scorer calls its metrics is known when it has run.
-                    self.refit
-                    if isinstance(self.refit, str) and problem.rule is None
-                    else problem.metric,
-                    n_trials=plan.n_candidates,
-                    progress=progress if heard else None,
-                    kin=kin_of(problem.estimator, self.accelerator),
-                    slots=executor.slots,
-                )
-                loop.run(scheduler, evaluator, executor)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        heard = progress if listens(self) else None
+        ran = run(self, problem, scheduler, plan, heard, began)
         progress.close()
-        return context
+        self.stopped_by_ = ran.stopped_by
+        return ran.scheduler, ran.context
 
     def _announce(self, plan: Plan) -> None:
         if self._resource_name is None:
@@ -349,7 +375,7 @@ class SearchCV(HonestScores):
             results |= tables.explanations(table)
         # Kept even if a rule or a callable raises: the candidates need not be trained again.
         self.cv_results_ = results
-        self.history_ = list(scheduler.trials)
+        self.history_, self._failed = list(scheduler.trials), failed
         self.accelerator_report_ = tables.accelerator_report(table)
         self._describe(problem, scheduler, table)
         return self._choose(problem, table, out[0]["test_scores"], failed)
@@ -375,9 +401,13 @@ class SearchCV(HonestScores):
         if known:
             tables.check_any_succeeded(table, results, metric)
         positions = tables.best_rows(results, metric, failed)
+        if problem.rule is not None:  # a callable of the user's gets all rows
+            positions = positions[~failed[positions]]
         among = tables.take(results, positions)
-        self._evidence = gather(
-            problem, [table[i] for i in positions], among, metric, self.keep_predictions
+        self._chosen_by = metric if known else None
+        rows = [table[i] for i in positions]
+        self._evidence = why_none(refit, self.multimetric_) or gather(
+            problem, rows, positions, among, metric, self.keep_predictions
         )
         best = self._select_best_index(refit, metric, among)
         self.best_index_ = int(positions[best])
@@ -408,10 +438,11 @@ class SearchCV(HonestScores):
     ) -> None:
         """Train the best candidate on the rows of `context`, for the selected resource."""
         task = root.subcontext(task_name=name)
+        self.refit_epochs_ = epochs_of_refit(self.refit_epochs, best.outcome.folds)
         begin = time.time()
         try:
             self.best_estimator_ = train_whole(
-                context, params, best.trial.id, best.resource, task
+                context, params, best.trial.id, best.resource, task, self.refit_epochs_
             )
         except Exception as error:
             error.add_note(
@@ -427,33 +458,3 @@ class SearchCV(HonestScores):
 
 def _fields(data: TrainingData) -> dict[str, Any]:
     return {field.name: getattr(data, field.name) for field in fields(data)}
-
-
-def _in_a_thread() -> bool:
-    """Whether other searches may run beside this one."""
-    return threading.current_thread() is not threading.main_thread()
-
-
-def _isolation(threaded: bool, problem: Problem) -> Literal["process", "turns", "none"]:
-    """Return how folds keep the global random number generators apart.
-
-    torch and numpy have one global generator per process, so what may draw from it takes
-    turns in threads. scikit-learn's own estimators draw from their ``random_state``, which
-    the evaluator has set, except for splitters, which it does not reach.
-    """
-    if not threaded:
-        return "process"
-    whole = [problem.estimator, *problem.space.objects()]
-    parts = whole + [
-        value
-        for estimator in whole
-        if hasattr(estimator, "get_params") and not isinstance(estimator, type)
-        for value in estimator.get_params(deep=True).values()
-    ]
-    own = all(
-        type(part).__module__.partition(".")[0] in ("sklearn", "builtins", "numpy")
-        and not callable(getattr(part, "split", None))
-        for part in parts
-        if not isinstance(part, str)
-    )
-    return "none" if own else "turns"

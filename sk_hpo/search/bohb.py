@@ -35,6 +35,9 @@ class BOHBSearchCV(HalvingHyperbandSearchCV):
         How many times the brackets are run. The model has more to learn from with each.
     brackets : int or "all", default="all"
         How many of the brackets are run, those with most candidates first.
+    asynchronous : bool, default=False
+        Whether candidates are suggested one at a time, by a model that knows which are out,
+        and promoted without waiting for a rung or bracket; see `HalvingHyperbandSearchCV`.
     sampler : {"tpe", "gp", "random", "sobol", "grid"} or Sampler, default="tpe"
         How candidates are chosen.
     {parameters}

@@ -41,22 +41,77 @@ test_size : float, int, or splitter or list with one split, default=None
     Rows that are set aside before anything else, and scored once, by the refitted model, after
     everything else: nothing is fitted, scaled, stopped early or selected by them. A share or
     a number of the rows, with the classes in proportion for classifiers, and whole groups
-    where `fit` gets ``groups`` or ``test_groups``; the last rows if `cv` is a
+    where `fit` gets ``groups`` or ``test_groups`` (only for this); the last rows if `cv` is a
     `TimeSeriesSplit`. Or exactly which rows, e.g. ``GroupShuffleSplit(n_splits=1)``. A `cv`
     that is a list of rows, a `PredefinedSplit` or a `HoldoutValidation` counts all rows of
     X; what is held out is taken out of its splits.
 refit_on_all : bool, default=False
     Whether ``best_estimator_`` is trained once more, on all rows, after `test_size` was
-    looked at. ``test_score_`` stays that of the model before.
+    looked at. ``test_score_`` stays that of the model before; ``score`` of the test rows
+    then warns that the last model was trained on them.
+early_stopping_split : float, int or splitter, default=None
+    Which training rows of a fold early stopping watches, the same ones for every candidate:
+    a share or a number of them, with the classes in proportion for classifiers, whole groups
+    where `fit` gets ``groups``, and the last ones if `cv` is a `TimeSeriesSplit`; or the
+    first split of a splitter. For nets, `HistGradientBoosting`, and boosters whose ``fit``
+    takes an ``eval_set``; behind the other steps of a `Pipeline`, which are fitted on all
+    training rows. An error for estimators that will not be told (SGD, multilayer
+    perceptrons, `GradientBoosting`), or do not stop early. None leaves it to the estimator,
+    which carves rows of its own from the training rows; but where there are ``groups``,
+    as many rows are carved for it in whole groups, if it can be told, and a booster with
+    ``early_stopping_rounds`` that gets no ``eval_set`` has a fifth of the rows to watch.
+refit_epochs : {"median", "max", "early_stopping"} or callable, default="median"
+    For how many epochs (iterations, trees) the best candidate is trained on all rows, where
+    its folds stopped early by rows that they watched: the median of the numbers that they
+    settled on, their maximum, or what ``refit_epochs(numbers) -> number`` makes of them. It
+    does not stop early then, and holds no rows back, but for a net with a
+    `ReduceLROnPlateau` that monitors them, or a callback of your own that might.
+    Learning-rate schedules are laid out as for the folds. "early_stopping" stops by itself
+    once more, on newly carved rows, and so does what lowers its learning rate by these
+    rows (``learning_rate="adaptive"``).
 keep_predictions : bool, default=False
     Whether to keep what candidates predict for the validation rows, which
-    ``corrected_score_`` is the better for.
+    ``corrected_score_`` is the better for. Where scores do not follow from predictions,
+    ``corrected_score_.note`` says why they are not used.
 leakage : {"warn", "raise", "ignore"}, default="warn"
     What to do, before any training, where scores will be too good: copies of the same row,
     or rows of one group, on both sides of a split, training rows later than those
-    validated (by a datetime index), early stopping that watches scored rows; and where
-    ``score`` gets rows that were used for selection. Copies count where rows have enough
-    to them that chance does not explain it.
+    validated (by an index of times of X, or of y, or a level of it), early stopping that
+    watches scored rows; and where ``score`` gets rows that were used for selection (set
+    "ignore" for ``cross_validate(..., return_train_score=True)``). Copies count if at least
+    five different rows, a quarter of the different rows that are copied and 0.1 % of those
+    that are scored are such as chance does not repeat: no other row agrees with them in half
+    of the columns, in a table of 50 different rows or more, that are a quarter of all. Copies
+    most of which have another y do not count: nothing is gained by remembering them.
+journal : str or path-like, default=None
+    A file in which every result is kept as soon as it is there. Calling `fit` again, with the
+    same arguments and data, goes on where the last one was stopped or killed and ends with the
+    same results; a greater `n_iter` or `max_resources` continues a search that was done.
+    Anything else that differs is a `JournalError`, which says what. Paused models lie beside
+    the file, in a private folder, while the search is not done. In a folder, each search has
+    a file of its own, ``journal_``. `Journal.read` shows it as a table.
+warm_start_from : search, Journal, path of one, or list of these, default=None
+    Earlier searches that a `sampler` with a model learns from, also over another space: of a
+    parameter that is new, the earlier value was the estimator's own. The best of their
+    candidates is tried first, in any case; scores of earlier searches are not compared with
+    those of this one.
+stop : StopPolicy, default=None
+    When to begin no more fits: `MaxTrials`, `MaxTime`, `NoImprovement`, `TargetScore`, or
+    several, joined by ``|`` and ``&``.
+time_budget : float, default=None
+    Seconds that `fit` may take in all, the fit that is running at the end apart: no more is
+    begun once the time that is left is needed for the refit, as far as that can be foretold.
+trial_timeout : float, default=None
+    Seconds that a fit on one fold may take, on one rung. One that takes longer is killed
+    together with its worker process, which is replaced, and its candidate ranks last. Not in
+    threads.
+max_retries : int, default=2
+    How often a fit is tried again whose worker process died. Then its candidate ranks last.
+executor : concurrent.futures.Executor, distributed.Client or "ray", default=None
+    Where to train, instead of what `n_jobs` and `joblib.parallel_config` say.
+devices : list of str, default=None
+    Such as ``["cuda:0", "cuda:1"]``: every fit that is running gets one of its own as its
+    parameter ``device``, in a pipeline too. The refit is on the first.
 scoring : str, callable, list, tuple or dict, default=None
     As in scikit-learn. Of several metrics the one that `refit` names steers the search,
     the first if `refit` names none.
@@ -72,10 +127,11 @@ cv : int, cross-validation generator or iterable, default=None
 verbose : int, default=0
     As in scikit-learn.
 pre_dispatch : int or str, default="2*n_jobs"
-    As in scikit-learn; used by backends that joblib drives (Dask, Ray).
+    As in scikit-learn; used by backends that joblib drives.
 random_state : int, RandomState instance or None, default=None
     Settles candidates, and the randomness of estimators that have no ``random_state``
-    of their own. The same int gives the same results, whatever `n_jobs` is.
+    of their own. The same int gives the same results, whatever `n_jobs` is; where candidates
+    are promoted, or a model is asked, as results arrive, with ``n_jobs=1``.
 error_score : "raise" or numeric, default=np.nan
     As in scikit-learn.
 return_train_score : bool, default=False
@@ -142,14 +198,24 @@ accelerator_report_ : list of dict
     the ``reason`` if not together, ``n_fits``, and the ids of the ``trials``.
 best_estimator_, best_score_, best_params_, best_index_ : object
     As in scikit-learn.
+stopped_by_ : str or None
+    Why the search ended before it was done: a policy, "time_budget=...", or "interrupt" for
+    Ctrl-C, after which the best so far is taken (a second one ends the refit, too).
+journal_ : str or None
+    The file of the `journal`.
 history_ : list of Trial
-    Every candidate with its outcomes, and the reason why it was suggested. Where a race was
+    Every candidate with its outcomes, and the reason why it was suggested; what a search that
+    was stopped had begun is ``pending``. Where a race was
     lost, an outcome's ``score``, from which a `sampler` learns, is the rival's mean plus the
     mean difference on the folds that both ran; ``scores`` are NaN at the other folds.
 surrogate_ : Surrogate
     What a `sampler` that learns knew in the end: ``surrogate_.predict(params,
     return_std=True)`` takes a list of dicts or a DataFrame and returns the score to be
     expected and its standard deviation. Not set where there is no model.
+refit_epochs_ : int or None
+    For how many epochs, iterations or trees `best_estimator_` was trained, if that follows
+    from where the folds stopped (`refit_epochs`): its own parameters say so too. A net
+    that went back to its best epoch counts as trained up to that.
 corrected_score_ : CorrectedScore
     What ``best_score_``, the highest of many noisy numbers and so too high, comes to without
     that optimism: ``estimate`` and ``interval``. With `keep_predictions`, by BBC-CV
@@ -157,7 +223,9 @@ corrected_score_ : CorrectedScore
     repeated on bootstrap samples of the rows (1000, or 400 where the metric is no mean
     over rows). Without, by the correction of Tibshirani
     and Tibshirani [2009] from the scores of the folds, which often takes off too much.
-    Computed when first asked for.
+    Computed when first asked for; ``candidate`` is a row of ``cv_results_``. Not there if
+    `refit` is a rule or a callable, whose choice cannot be repeated on bootstrap samples:
+    `test_size` and `nested_cross_validate` measure it.
 test_score_ : float or dict of str to float
     With `test_size`: what the test set has shown, by each metric.
 test_score_interval_ : (float, float) or dict of str to (float, float)

@@ -2,7 +2,7 @@
 
 Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar: Hyperband: A Novel Bandit-Based Approach
 to Hyperparameter Optimization, JMLR 18 (2018). The ladder is in `sk_hpo.rungs`, the
-decisions in `sk_hpo.schedulers.hyperband`.
+decisions in `sk_hpo.schedulers.hyperband` and `sk_hpo.schedulers.asynchronous`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from sk_hpo import _sklearn
 from sk_hpo.rungs import Rung, hyperband_rungs
 from sk_hpo.samplers.base import Sampler
+from sk_hpo.schedulers.asynchronous import AsynchronousHyperbandScheduler
 from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.schedulers.hyperband import HyperbandScheduler
 from sk_hpo.search.document import documented
@@ -46,6 +47,13 @@ class HalvingHyperbandSearchCV(LadderSearchCV):
     brackets : int or "all", default="all"
         How many of the brackets are run, those with most candidates first. 1 is plain
         successive halving.
+    asynchronous : bool, default=False
+        Whether a candidate is promoted as soon as it is among the best ``1 / factor`` of
+        those that its rung has seen so far, and a `sampler` that learns suggests candidates
+        one at a time, knowing which are out. No worker waits for a rung or a bracket to be
+        complete. With ``n_jobs > 1``, who is promoted then depends on who finishes first,
+        so that results are reproducible only with ``n_jobs=1``, and more candidates may be
+        promoted than `plan` says.
     sampler : {"random", "sobol", "grid", "gp", "tpe"} or Sampler, default="random"
         How candidates are chosen.
     {parameters}
@@ -89,6 +97,7 @@ class HalvingHyperbandSearchCV(LadderSearchCV):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **LadderSearchCV._parameter_constraints,
         "hyperband_iterations": [_sklearn.Interval(_sklearn.Integral, 1, None, closed="left")],
+        "asynchronous": ["boolean"],
     }
 
     def __init__(
@@ -103,6 +112,7 @@ class HalvingHyperbandSearchCV(LadderSearchCV):
         stop_hopeless: bool = False,
         hyperband_iterations: int = 1,
         brackets: Any = "all",
+        asynchronous: bool = False,
         sampler: Any = "random",
         points_to_evaluate: Any = None,
         constraint: Any = None,
@@ -110,8 +120,18 @@ class HalvingHyperbandSearchCV(LadderSearchCV):
         accelerator: Any = "auto",
         test_size: Any = None,
         refit_on_all: bool = False,
+        early_stopping_split: Any = None,
+        refit_epochs: Any = "median",
         keep_predictions: bool = False,
         leakage: str = "warn",
+        journal: Any = None,
+        warm_start_from: Any = None,
+        stop: Any = None,
+        time_budget: float | None = None,
+        trial_timeout: float | None = None,
+        max_retries: int = 2,
+        executor: Any = None,
+        devices: Any = None,
         scoring: Any = None,
         n_jobs: int | None = None,
         refit: Any = True,
@@ -124,6 +144,7 @@ class HalvingHyperbandSearchCV(LadderSearchCV):
     ) -> None:
         self.hyperband_iterations = hyperband_iterations
         self.brackets = brackets
+        self.asynchronous = asynchronous
         super().__init__(
             estimator,
             param_distributions,
@@ -139,8 +160,18 @@ class HalvingHyperbandSearchCV(LadderSearchCV):
             accelerator=accelerator,
             test_size=test_size,
             refit_on_all=refit_on_all,
+            early_stopping_split=early_stopping_split,
+            refit_epochs=refit_epochs,
             keep_predictions=keep_predictions,
             leakage=leakage,
+            journal=journal,
+            warm_start_from=warm_start_from,
+            stop=stop,
+            time_budget=time_budget,
+            trial_timeout=trial_timeout,
+            max_retries=max_retries,
+            executor=executor,
+            devices=devices,
             random_state=random_state,
             scoring=scoring,
             n_jobs=n_jobs,
@@ -153,6 +184,8 @@ class HalvingHyperbandSearchCV(LadderSearchCV):
         )
 
     def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
+        if self.asynchronous:
+            return AsynchronousHyperbandScheduler(sampler, self._rungs(problem), self.factor)
         return HyperbandScheduler(sampler, self._rungs(problem))
 
     def _n_wanted(self, problem: Problem) -> int:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 from sklearn.utils.multiclass import check_classification_targets
 
+from sk_hpo.evaluation.devices import has_device
 from sk_hpo.evaluation.kinds import resource_for
-from sk_hpo.evaluation.resources import Resource, TrainingData
+from sk_hpo.evaluation.resources import Carve, Resource, TrainingData
+from sk_hpo.search.early_stopping import carver_for
 from sk_hpo.search.names import valid_names
 from sk_hpo.search.rows import Rows, SearchRows, lay_out
 from sk_hpo.space.space import Space
@@ -55,6 +57,9 @@ class Problem:
         All rows, if a last model is to be trained on them.
     rule : SelectionRule or None
         How the best candidate is chosen, if not by rank.
+    carves : tuple of Carve
+        Which training rows of each fold early stopping watches; empty where that is left to
+        the estimator.
     """
 
     estimator: Any
@@ -74,6 +79,7 @@ class Problem:
     refit: TrainingData
     everything: TrainingData | None = None
     rule: SelectionRule | None = None
+    carves: tuple[Carve, ...] = ()
 
     @property
     def unsearched(self) -> tuple[str, ...]:
@@ -99,7 +105,7 @@ class Problem:
         return max(map(len, self.classes)) if several else len(self.classes)
 
 
-def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, random_state: Any) -> Problem:
+def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, seed: int) -> Problem:
     """Return the problem that `search` is to solve, or raise before any training.
 
     Parameters
@@ -108,24 +114,33 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, random_state: A
         Its constructor arguments.
     X, y, params
         The arguments of its ``fit``.
-    random_state : int, RandomState instance or None
-        Gives the seed; an instance advances.
+    seed : int
+        From which everything random derives.
     """
     _check_test_arguments(search)
     estimator = clone(search.estimator)
+    if search.devices is not None and not (search.devices and has_device(estimator)):
+        raise ValueError(
+            f"devices={search.devices!r} needs at least one device, and an estimator with a"
+            f" parameter 'device', such as a skorch net; {type(estimator).__name__} has"
+            f" {'one' if has_device(estimator) else 'none'}."
+        )
     space = Space(search.param_distributions, search.constraint)
     space.check_names(valid_names(estimator, space.names))
     scorer, metric = search._get_scorers()
     X, y = indexable(X, y)
     classifier = is_classifier(estimator)
-    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     resource = _resource(search._resource_name, estimator, space, seed, search.accelerator)
     data = lay_out(search, estimator, X, y, params, seed)
     counts_classes = classifier and y is not None and search._resource_name is not None
+    carver = carver_for(search, estimator, space, data.searched, data.cv, seed)
+    carves = carver.of_folds(data.searched, data.splits) if carver else ()
 
     def trained_on(rows: Rows) -> TrainingData:
         classes = _classes(rows.y) if counts_classes else None
-        return TrainingData(rows.X, rows.y, rows.routed.estimator.fit, classes)
+        needed = search.refit_epochs == "early_stopping"
+        carve = carver.of_refit(rows, needed) if carver and search.refit is not False else None
+        return TrainingData(rows.X, rows.y, rows.routed.estimator.fit, classes, carve)
 
     names = _metric_names(search.scoring, scorer)
     choices = {name: space.objects(name) for name in space.names}
@@ -144,12 +159,13 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, random_state: A
         metric=metric if isinstance(metric, str) else "score",
         space=space,
         resource=resource,
-        classes=trained_on(data.searched).classes,
+        classes=_classes(data.searched.y) if counts_classes else None,
         seed=seed,
         rows=data,
         refit=trained_on(data.fitted),
         everything=trained_on(data.whole) if search.refit_on_all else None,
         rule=rule,
+        carves=carves,
     )
 
 

@@ -98,8 +98,18 @@ class RandomSearchCV(SearchCV):
         accelerator: Any = "auto",
         test_size: Any = None,
         refit_on_all: bool = False,
+        early_stopping_split: Any = None,
+        refit_epochs: Any = "median",
         keep_predictions: bool = False,
         leakage: str = "warn",
+        journal: Any = None,
+        warm_start_from: Any = None,
+        stop: Any = None,
+        time_budget: float | None = None,
+        trial_timeout: float | None = None,
+        max_retries: int = 2,
+        executor: Any = None,
+        devices: Any = None,
         scoring: Any = None,
         n_jobs: int | None = None,
         refit: Any = True,
@@ -121,8 +131,18 @@ class RandomSearchCV(SearchCV):
             accelerator=accelerator,
             test_size=test_size,
             refit_on_all=refit_on_all,
+            early_stopping_split=early_stopping_split,
+            refit_epochs=refit_epochs,
             keep_predictions=keep_predictions,
             leakage=leakage,
+            journal=journal,
+            warm_start_from=warm_start_from,
+            stop=stop,
+            time_budget=time_budget,
+            trial_timeout=trial_timeout,
+            max_retries=max_retries,
+            executor=executor,
+            devices=devices,
             random_state=random_state,
             scoring=scoring,
             n_jobs=n_jobs,
@@ -138,7 +158,8 @@ class RandomSearchCV(SearchCV):
         sampler = super()._sampler(problem)
         space = problem.space
         lists = all(d.kind in ("categorical", "ordinal") for d in space.dimensions)
-        if isinstance(sampler, RandomSampler) and lists and space.size <= self.n_iter:
+        whole = space.size <= self.n_iter and self.stop is None and self.time_budget is None
+        if isinstance(sampler, RandomSampler) and lists and whole:
             return GridSampler()  # all of it, so in order
         return sampler
 

@@ -74,6 +74,8 @@ def lay_out(
         For the draw of the test set.
     """
     params = dict(params)
+    if search.test_size is None and params.get("test_groups") is not None:
+        raise ValueError("test_groups needs test_size: without it, no test set is held out.")
     groups = params.pop("test_groups", params.get("groups"))
     classifier = is_classifier(estimator)
     fitted = whole = _cut(search, estimator, X, y, params)
@@ -90,6 +92,7 @@ def lay_out(
         looked_at = _cut(search, estimator, X, y, params, test, rest)
         held = HeldOut(test, looked_at.X, looked_at.y, looked_at.routed.scorer.score)
     searched, given = fitted, search.cv
+    _check_no_data(given)
     if isinstance(given, HoldoutValidation) and given.indices is None:
         own = _sklearn.check_method_params(X, params=params, indices=rest)
         *joined, given = given.joined(fitted.X, fitted.y, own)
@@ -98,8 +101,35 @@ def lay_out(
     if rest is not None and searched is fitted and names_rows(given):
         splits = _restricted(_splits(cv, whole), rest)
     else:
-        splits = _splits(cv, searched)
+        try:
+            splits = _splits(cv, searched)
+        except ValueError as error:
+            if held is None:
+                raise
+            raise ValueError(f"{error} {_taken(held.indices, groups, whole)}") from error
     return SearchRows(whole, fitted, searched, held, cv, splits, groups)
+
+
+def _check_no_data(cv: Any) -> None:
+    """Raise if a cv is a validation set, not splits, as Keras takes it."""
+    if isinstance(cv, tuple) and len(cv) == 2:
+        n_rows = [_sklearn.num_samples(part) for part in cv if hasattr(part, "__len__")]
+        if len(n_rows) == 2 and n_rows[0] == n_rows[1] != 2:
+            raise ValueError(
+                f"cv is a pair of {n_rows[0]} rows each, not a list of (train, test). To"
+                " validate on rows of their own: cv=HoldoutValidation(X_val, y_val)."
+            )
+
+
+def _taken(test: Any, groups: Any, whole: Rows) -> str:
+    """Return what the test set has taken, for errors about the rows that are left."""
+    taken = f"{len(test)} of {_sklearn.num_samples(whole.X)} rows"
+    if groups is not None:
+        of_test = np.unique(np.asarray(_sklearn.take_rows(groups, test)))
+        taken += f" and {len(of_test)} of {len(np.unique(np.asarray(groups)))} groups"
+    return (
+        f"(test_size has set aside {taken} before: ask for a smaller test set or fewer splits.)"
+    )
 
 
 def _cut(

@@ -141,9 +141,13 @@ class Reals(Domain):
     n_levels = math.inf
 
     def __init__(self, distribution: Any) -> None:
+        self._distribution = distribution
         self._law: Law = closed_form(distribution) or distribution
         self._margin = _computable_margin(self._law)
         self._low, self._high = (float(x) for x in distribution.support())
+
+    def __repr__(self) -> str:
+        return describe(self._distribution)
 
     def to_unit(self, code: Code) -> float:
         """Return ``cdf(code)`` rounded to a multiple of 2**-30."""
@@ -204,6 +208,9 @@ class Integers(Domain):
         if isinstance(law, Table) and len(law.levels) < self.n_levels:  # there are gaps
             self._levels = law.levels.tolist()
             self.n_levels = len(self._levels)
+
+    def __repr__(self) -> str:
+        return describe(self._distribution)
 
     def to_unit(self, code: Code) -> float:
         """Return the middle of ``(cdf(code - 1), cdf(code)]``."""

@@ -23,9 +23,21 @@ from sk_hpo._sklearn import num_samples
 from sk_hpo.evaluation.kinds import resource_for
 from sk_hpo.validation.splits import HoldoutValidation
 
-__all__ = ["Unit", "check_budget", "common_resource", "halving_rungs", "held_to", "spent"]
+__all__ = [
+    "Unit",
+    "check_budget",
+    "common_resource",
+    "cost_by_number",
+    "fold_sizes",
+    "halving_rungs",
+    "held_to",
+    "is_halving",
+    "knob_of",
+    "largest",
+    "spent",
+]
 
-Unit = Literal["fits", "resource"]
+Unit = Literal["fits", "resource", "seconds"]
 
 # What a candidate costs on all folds together, by its parameters and its ``n_resources``,
 # which only scikit-learn's halving gives.
@@ -35,24 +47,23 @@ Price = Callable[[Mapping[str, Any], Any], int]
 _KNOBS = ("n_iter", "n_candidates", "hyperband_iterations")
 
 
-def check_budget(budget: Mapping[str, int] | None) -> tuple[Unit, int] | None:
+def check_budget(budget: Mapping[str, float] | None) -> tuple[Unit, Any] | None:
     """Return the unit and the amount of a budget.
 
     Raises
     ------
     ValueError
-        If it is not one of ``{"fits": n}`` and ``{"resource": n}``.
+        If it is not one of ``{"fits": n}``, ``{"resource": n}`` and ``{"seconds": s}``.
     """
     if budget is None:
         return None
     [(unit, amount), *others] = [*budget.items()] or [("", 0)]
-    if unit == "seconds":
+    least = {"fits": amount >= 1, "resource": amount >= 1, "seconds": 0 < amount < math.inf}
+    if others or not least.get(unit):
         raise ValueError(
-            "budget={'seconds': ...} is not supported: no search here can be held to a time."
-            " Give {'fits': n} or {'resource': n}; the time is reported in any case."
+            "budget must be {'fits': n}, {'resource': n} or {'seconds': s}, with n of at least"
+            f" 1 and s greater than 0; got {budget!r}."
         )
-    if others or unit not in ("fits", "resource") or amount < 1:
-        raise ValueError(f"budget must be {{'fits': n}} or {{'resource': n}}, got {budget!r}.")
     return unit, amount  # type: ignore[return-value]
 
 
@@ -63,7 +74,7 @@ def common_resource(searches: Sequence[Any]) -> str | None:
 
 
 def held_to(
-    unit: Unit,
+    unit: Literal["fits", "resource"],
     amount: int,
     search: Any,
     X: Any,
@@ -92,23 +103,12 @@ def held_to(
     ValueError
         If its smallest setting costs more, or what it costs cannot be known beforehand.
     """
-    sizes = _fold_sizes(search, X, y, fit_params)
     counted = resource if unit == "resource" else "fits"
-    price = _price(search, sizes, num_samples(X), counted)
-    if price is None or (unit == "resource" and resource in _searched(search)):
-        raise ValueError(
-            f"What {type(search).__name__} costs is not known beforehand: the searches do not"
-            " count one and the same resource, or it searches over it. Give"
-            " budget={'fits': n}."
-        )
+    if unit == "resource" and resource in _searched(search):
+        counted = None
     held = clone(search)
-    knob = next((name for name in _KNOBS if name in held.get_params(deep=False)), None)
-
-    def cost(number: int) -> int:
-        if knob is not None:
-            held.set_params(**{knob: number})
-        return _cost(held, X, y, fit_params, counted, price, len(sizes))
-
+    cost = cost_by_number(held, X, y, fit_params, counted)
+    knob = knob_of(held)
     if (least := cost(1)) > amount:
         how = "shrink its grid" if knob is None else f"make {knob}=1 cheaper, by fewer folds"
         raise ValueError(
@@ -117,13 +117,57 @@ def held_to(
         )
     if knob is None:
         return held
-    if _is_halving(search):  # its cost falls where one more rung begins: try them all
+    if is_halving(search):  # its cost falls where one more rung begins: try them all
+        sizes = fold_sizes(held, X, y, fit_params)
         lowest, _ = _halving_limits(held, X, y, len(sizes))
-        most = _n_candidates(held, amount // max(1, price({}, lowest)))
+        price = _price(held, sizes, num_samples(X), counted)
+        most = _n_candidates(held, amount // max(1, price({}, lowest) if price else 1))
         number = next(n for n in range(most, 0, -1) if cost(n) <= amount)
     else:
-        number = _largest(cost, amount)
+        number = largest(cost, amount)
     return held.set_params(**{knob: number})
+
+
+def knob_of(search: Any) -> str | None:
+    """Return what a search calls the number that its cost grows with, None for a grid."""
+    return next((name for name in _KNOBS if name in search.get_params(deep=False)), None)
+
+
+def cost_by_number(
+    search: Any, X: Any, y: Any, fit_params: Mapping[str, Any], counted: str | None
+) -> Callable[[int], int]:
+    """Return a function that sets the number of a search, and returns what it will cost.
+
+    Parameters
+    ----------
+    search : estimator
+        Its number (`knob_of`) is changed by each call; a grid costs what it costs.
+    X, y, fit_params
+        What it will be fitted on.
+    counted : str or None
+        "fits", or a resource.
+
+    Raises
+    ------
+    ValueError
+        If what it costs cannot be known beforehand.
+    """
+    sizes = fold_sizes(search, X, y, fit_params)
+    price = _price(search, sizes, num_samples(X), counted)
+    if price is None:
+        raise ValueError(
+            f"What {type(search).__name__} costs is not known beforehand: the searches do not"
+            " count one and the same resource, or it searches over it. Give"
+            " budget={'fits': n}."
+        )
+    known, knob = price, knob_of(search)
+
+    def cost(number: int) -> int:
+        if knob is not None:
+            search.set_params(**{knob: number})
+        return _cost(search, X, y, fit_params, counted, known, len(sizes))
+
+    return cost
 
 
 def _cost(
@@ -147,17 +191,27 @@ def _cost(
     return plan.n_fits * price({}, None) // n_splits
 
 
-def _largest(cost: Callable[[int], int], amount: int) -> int:
-    """Return the largest number within the budget, for a cost that never falls.
+def largest(cost: Callable[[int], int], amount: int) -> int:
+    """Return the largest number within an amount, for a cost that never falls.
 
     Where a larger number costs no more (the space is exhausted), the smallest such.
+
+    Examples
+    --------
+    >>> largest(lambda number: 3 * number, 100), largest(lambda number: min(number, 7), 100)
+    (33, 7)
     """
+    step = cost(2) - cost(1)
+    number = 1 + (amount - cost(1)) // step if step else 1
+    linear = number > 1 and cost(number) == cost(1) + (number - 1) * step  # as most are
+    if linear and cost(number + 1) > amount:
+        return number
     low = 1
     while cost(low) < cost(2 * low) <= amount:
         low *= 2
-    numbers = range(low, 2 * low + 1)
-    most = numbers[bisect_right(numbers, amount, key=cost) - 1]
-    return numbers[bisect_left(range(low, most + 1), cost(most), key=cost)]
+    numbers = range(1, 2 * low + 1)
+    most = bisect_right(numbers, amount, lo=low, key=cost)
+    return 1 + bisect_left(numbers, cost(most), hi=most, key=cost)
 
 
 def spent(
@@ -189,7 +243,7 @@ def spent(
     n_fits = int(n_folds.sum())
     if hasattr(search, "resource_spent_"):
         return n_fits, float(search.resource_spent_)
-    sizes = _fold_sizes(search, X, y, fit_params)
+    sizes = fold_sizes(search, X, y, fit_params)
     price = _price(search, sizes, num_samples(X), getattr(search, "resource", resource))
     if price is None:
         return n_fits, math.nan
@@ -198,7 +252,7 @@ def spent(
     return n_fits, float(np.dot(n_folds / search.n_splits_, each))
 
 
-def _fold_sizes(search: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> list[int]:
+def fold_sizes(search: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> list[int]:
     """Return the number of training rows of each inner fold."""
     if isinstance(search.cv, HoldoutValidation):  # its rows are beside X
         return [num_samples(X)]
@@ -209,7 +263,7 @@ def _fold_sizes(search: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> l
 
 def _price(search: Any, sizes: Sequence[int], n_rows: int, counted: str | None) -> Price | None:
     """Return what a candidate of a search costs, None if that is not known."""
-    halving = _is_halving(search)
+    halving = is_halving(search)
     if counted is None:
         return None
     if counted == "fits":
@@ -230,7 +284,7 @@ def _price(search: Any, sizes: Sequence[int], n_rows: int, counted: str | None) 
     return lambda params, given: params.get(counted, full) * len(sizes)
 
 
-def _is_halving(search: Any) -> bool:
+def is_halving(search: Any) -> bool:
     """Whether a search is scikit-learn's own successive halving."""
     return hasattr(search, "aggressive_elimination")
 
@@ -246,7 +300,7 @@ def _searched(search: Any) -> set[str]:
 
 def _rungs(search: Any, X: Any, y: Any, n_splits: int) -> Sequence[tuple[int, int | None]]:
     """Return the candidates and the resource of each rung of a search of scikit-learn."""
-    if not _is_halving(search):
+    if not is_halving(search):
         return [(_n_candidates(search, getattr(search, "n_iter", 0)), None)]
     lowest, highest = _halving_limits(search, X, y, n_splits)
     number = getattr(search, "n_candidates", 0)

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
+from joblib import effective_n_jobs
 
-from sk_hpo.validation.budget import check_budget, common_resource, held_to, spent
+from sk_hpo.validation.alarm import report
+from sk_hpo.validation.budget import Unit, check_budget, common_resource, held_to, spent
+from sk_hpo.validation.inner import check_outer_metric, inner_group_alarms
 from sk_hpo.validation.outer import (
     OuterFold,
     check_search,
@@ -17,6 +20,7 @@ from sk_hpo.validation.outer import (
     run_outer,
     training_rows,
 )
+from sk_hpo.validation.seconds import held_to_time
 
 __all__ = ["CompareSearchesDisplay", "compare_searches"]
 
@@ -35,7 +39,7 @@ def compare_searches(
     y: Any = None,
     *,
     outer_cv: Any = 5,
-    budget: Mapping[str, int] | None = None,
+    budget: Mapping[str, float] | None = None,
     scoring: Any = None,
     groups: Any = None,
     n_jobs: int | None = None,
@@ -58,6 +62,11 @@ def compare_searches(
         largest that fits, and all else is left as it is. A grid must fit as it is. None
         leaves the searches as they are. The refit comes on top. A ``resource`` is summed
         over inner folds; a search that gives out none pays a full training for each fit.
+        ``{"seconds": s}``: how long a search may take within an outer fold, the refit
+        included, as ``time_budget`` has it. That number becomes larger than there is time
+        for (brackets of Hyperband are repeated), so that the clock ends the search; a grid
+        is tried in its order. Successive halving of scikit-learn cannot be stopped: pilots
+        of 1, 2, 4, ... candidates, which are not counted, say how many there is time for.
     scoring : str, callable or None, default=None
         The outer metric. None is the metric by which each search chooses.
     groups : array-like of shape (n_samples,), default=None
@@ -124,6 +133,9 @@ def compare_searches(
         )
     for search in searches.values():
         check_search(search)
+        check_outer_metric(search, scoring)
+        alarms = inner_group_alarms(search, y, groups)
+        report(alarms, getattr(search, "leakage", "warn"), stacklevel=3)
     limit = check_budget(budget)
     resource = common_resource(list(searches.values()))
     splits = outer_splits(next(iter(searches.values())), X, y, outer_cv, groups)
@@ -133,7 +145,7 @@ def compare_searches(
         for name, search in searches.items():
             with _named(name):
                 data = training_rows(search, X, y, fit_params_for(search, y, groups), largest)
-                ready[name] = held_to(*limit, search, *data, resource)
+                ready[name] = _held(*limit, search, data, resource, n_jobs)
     rows: list[dict[str, Any]] = []
     for name, search in ready.items():
         fit_params = fit_params_for(search, y, groups)
@@ -145,6 +157,20 @@ def compare_searches(
             data = training_rows(search, X, y, fit_params, train)
             rows.append({"search": name, "fold": i} | _row(fold, data, resource))
     return pd.DataFrame(rows)
+
+
+def _held(
+    unit: Unit,
+    amount: Any,
+    search: Any,
+    data: tuple[Any, Any, dict[str, Any]],
+    resource: str | None,
+    n_jobs: int | None,
+) -> Any:
+    """Return a clone of a search that keeps within the budget."""
+    if unit != "seconds":
+        return held_to(unit, amount, search, *data, resource)
+    return held_to_time(amount, search, *data, alone=effective_n_jobs(n_jobs) == 1)
 
 
 @contextmanager

@@ -53,6 +53,8 @@ class CorrectedScore:
         Which candidate that is: its place among those given.
     n_bootstraps : int or None
         Number of draws that the estimate is the mean of; None where none are made.
+    note : str
+        Why there is no better correction; empty if there is none to tell.
 
     Examples
     --------
@@ -70,6 +72,7 @@ class CorrectedScore:
     naive: float
     candidate: int
     n_bootstraps: int | None = None
+    note: str = ""
 
     @property
     def optimism(self) -> float:
@@ -79,7 +82,8 @@ class CorrectedScore:
     def __str__(self) -> str:
         low, high = self.interval
         level = f"{100 * self.confidence:g}% interval {low:.4f} to {high:.4f}"
-        return f"{self.estimate:.4f} ({level}; uncorrected {self.naive:.4f}; {self.method})"
+        how = f"{self.method}, since {self.note}" if self.note else self.method
+        return f"{self.estimate:.4f} ({level}; uncorrected {self.naive:.4f}; {how})"
 
 
 def bbc_cv(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_hpo.validation.row_hashes import half_hashes, joined, mixed
+from sk_hpo.validation.row_hashes import half_hashes, hashes_or_none, joined, mixed
 
-__all__ = ["Fingerprint"]
+__all__ = ["Fingerprint", "digest"]
 
 Hashes = NDArray[np.uint64]
 _FEW, _REPEATS = 50, 4  # see Fingerprint
@@ -67,6 +68,11 @@ class Fingerprint:
     def __len__(self) -> int:
         return len(self.hashes)
 
+    @property
+    def digest(self) -> bytes:
+        """Tells whether other rows are these, in this order; 16 bytes."""
+        return _digest(self.hashes)
+
     def take(self, rows: Any) -> Fingerprint:
         """Return the fingerprint of some of the rows, as numpy indexes them."""
         return Fingerprint(self.hashes[rows], self.telling[rows])
@@ -88,6 +94,16 @@ class Fingerprint:
         n_copied = len(np.unique(self.hashes[copied]))
         n_telling = len(np.unique(self.hashes[copied & self.telling]))
         return n_telling >= max(_MIN_ROWS, _MIN_TELLING * n_copied, _MIN_SHARE * n_scored)
+
+
+def digest(X: Any) -> bytes | None:
+    """Return ``Fingerprint.of(X).digest`` without the rest; None where X cannot be read."""
+    hashes = hashes_or_none(X)
+    return None if hashes is None else _digest(hashes)
+
+
+def _digest(hashes: Hashes) -> bytes:
+    return blake2b(np.ascontiguousarray(hashes).tobytes(), digest_size=16).digest()
 
 
 def _occurs_once(hashes: Hashes) -> NDArray[np.bool_]:

@@ -37,6 +37,12 @@ Rows = NDArray[np.intp]
 Splits = list[tuple[Rows, Rows]]
 Mask = NDArray[np.bool_]
 
+_KEEPS_APART = {
+    "validation": "cv does not keep them whole. Use GroupKFold, StratifiedGroupKFold or"
+    " GroupShuffleSplit",
+    "test": "test_size does not keep them whole. Give a share or a number of rows, or"
+    " GroupShuffleSplit(n_splits=1)",
+}
 _NO_TIME = np.iinfo(np.int64).min
 
 
@@ -98,7 +104,7 @@ def fit_alarms(
     numbered = [(_numbers(a, n_rows), _numbers(b, n_rows)) for a, b in splits]
     alarms = overlap_alarms(y, numbered, held_out)
     alarms += group_alarms(groups, numbered, held_out)
-    alarms += time_alarms(X, numbered, held_out)
+    alarms += time_alarms(X, numbered, held_out, y)
     if rows is not None:
         scored = _held(numbered, n_rows)
         alarms += duplicate_alarms(rows, y, numbered, held_out)
@@ -196,24 +202,29 @@ def group_alarms(groups: Any, splits: Splits, held_out: str = "validation") -> l
     message = (
         f"{total} of {int(_held(splits, len(hashes)).sum())} {held_out} rows belong to groups"
         f" that have training rows in the same split ({each(counts)}; number of such groups:"
-        f" {n_groups}): groups were given, but cv does not keep them whole. Use GroupKFold,"
-        " StratifiedGroupKFold or GroupShuffleSplit."
+        f" {n_groups}): groups were given, but {_KEEPS_APART[held_out]}."
     )
     return [Alarm("groups", total, message)]
 
 
-def time_alarms(X: Any, splits: Splits, held_out: str = "validation") -> list[Alarm]:
+def time_alarms(
+    X: Any, splits: Splits, held_out: str = "validation", y: Any = None
+) -> list[Alarm]:
     """Return an alarm if rows train that are later than the first held-out row.
 
     Parameters
     ----------
     X
         Only an index of times or periods is looked at (`pandas.DatetimeIndex`,
-        `pandas.PeriodIndex`).
+        `pandas.PeriodIndex`), or the first such level of a `pandas.MultiIndex`.
     splits : list of (training, held-out), each ndarray of int
     held_out : str, default="validation"
+    y : default=None
+        Its index is looked at if that of X says nothing of time.
     """
-    times = _times(X)
+    name, times = "X", _times(X)
+    if times is None:
+        name, times = "y", _times(y)
     if times is None:
         return []
     later = np.zeros(len(times), bool)
@@ -227,16 +238,20 @@ def time_alarms(X: Any, splits: Splits, held_out: str = "validation") -> list[Al
     if total == 0:
         return []
     message = (
-        f"{n_rows_of(total, 'train')} models although the index of X says that they are later"
-        f" than the first {held_out} row ({each(counts)}): such a model knows the future. Use"
-        " TimeSeriesSplit, with the rows in order of time; or, if time has no effect,"
-        " X.reset_index(drop=True)."
+        f"{n_rows_of(total, 'train')} models although the index of {name} says that they are"
+        f" later than the first {held_out} row ({each(counts)}): such a model knows the future."
+        " Use TimeSeriesSplit, with the rows in order of time; or, if time has no effect,"
+        f" {name}.reset_index(drop=True)."
     )
     return [Alarm("time", total, message)]
 
 
 def score_alarms(
-    used: Fingerprint | None, X: Any, *, use: Literal["selection", "test"] = "selection"
+    used: Fingerprint | None,
+    X: Any,
+    *,
+    use: Literal["selection", "test", "trained"] = "selection",
+    whole: bool = False,
 ) -> list[Alarm]:
     """Return an alarm if rows that are to be scored were used before.
 
@@ -246,8 +261,10 @@ def score_alarms(
         Of the rows that candidates were selected by, or of the held-out test set.
     X
         What ``score`` was given.
-    use : {"selection", "test"}, default="selection"
-        What `used` was used for.
+    use : {"selection", "test", "trained"}, default="selection"
+        What `used` was used for; "trained" for a test set that the last model was trained on.
+    whole : bool, default=False
+        Whether X is known to be all that ``fit`` was given, which `used` is a part of.
 
     Returns
     -------
@@ -266,15 +283,19 @@ def score_alarms(
     hashes = None if used is None else hashes_or_none(X)
     if used is None or hashes is None:
         return []
-    same = len(used) > 0 and np.array_equal(hashes, used.hashes)
+    same = len(used) > 0 and (whole or np.array_equal(hashes, used.hashes))
     if not same and not used.beyond_chance(np.isin(used.hashes, hashes), len(hashes)):
         return []
-    total = int(np.isin(hashes, used.hashes).sum())
+    # Of a coarse table, rows that only look like those of `used` do not count.
+    total = min(len(used), len(hashes)) if same else int(np.isin(hashes, used.hashes).sum())
     said = {
         "selection": "chose best_params_ or trained best_estimator_: the score is too good."
         " Score rows that fit did not get, or let fit set some aside with test_size=.",
         "test": "are in the held-out test set, which was looked at before: what is chosen by"
         " this score, flatters. Report test_score_, and use new rows for a second look.",
+        "trained": "are in the held-out test set, on which best_estimator_ was trained in the"
+        " end (refit_on_all=True): the score is too good. Report test_score_, which is that of"
+        " the model before.",
     }[use]
     message = f"{total} of {len(hashes)} rows that are scored {said}"
     return [Alarm("score", total, message)]
@@ -319,7 +340,9 @@ def _numbers(rows: Any, n_rows: int) -> Rows:
 def _times(X: Any) -> NDArray[np.int64] | None:
     """Return numbers in the order of the index, if it is one of times; `_NO_TIME` for NaT."""
     index: Any = getattr(X, "index", None)
-    dtype = getattr(index, "dtype", None)
-    if getattr(dtype, "kind", "") == "M" or str(dtype).startswith("period"):
-        return np.asarray(index.astype("int64"))
+    levels = range(getattr(index, "nlevels", 0))
+    for values in map(index.get_level_values, levels) if levels else ():
+        kind = getattr(values.dtype, "kind", "")
+        if kind == "M" or str(values.dtype).startswith("period"):
+            return np.asarray(values.astype("int64"))
     return None

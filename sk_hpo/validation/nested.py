@@ -8,6 +8,7 @@ Selection Bias in Performance Evaluation, JMLR 11 (2010).
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from sk_hpo.validation.alarm import report
+from sk_hpo.validation.inner import check_outer_metric, inner_group_alarms
 from sk_hpo.validation.outer import (
     check_search,
     fit_params_for,
@@ -65,12 +68,12 @@ class NestedResult:
 
     @property
     def mean_score(self) -> PerMetric:
-        """Mean of `outer_scores`: the estimate for the final search."""
-        return _each(np.mean, self.outer_scores)
+        """Mean of `outer_scores` but for folds that failed: the estimate for the search."""
+        return _each(_mean, self.outer_scores)
 
     @property
     def standard_error(self) -> PerMetric:
-        """Standard error of `mean_score`, NaN for a single fold.
+        """Standard error of `mean_score`, NaN for a single fold that did not fail.
 
         It takes the folds to be independent. Their training rows overlap, so the true one
         is larger (Bengio, Grandvalet: No Unbiased Estimator of the Variance of K-Fold
@@ -89,8 +92,8 @@ class NestedResult:
 
     @property
     def mean_optimism(self) -> PerMetric:
-        """Mean of `optimism`."""
-        return _each(np.mean, self.optimism)
+        """Mean of `optimism` but for folds that failed."""
+        return _each(_mean, self.optimism)
 
     def to_frame(self) -> Any:
         """Return a `pandas.DataFrame` with a row per outer fold.
@@ -124,15 +127,7 @@ class NestedResult:
     def __str__(self) -> str:
         """Return the estimate, a table of the folds, and the stability of each parameter."""
         columns = self._scores()
-        lines = _each(
-            lambda mean, error, optimism: (
-                f"{mean:.4f} ± {error:.4f} (mean and standard error of"
-                f" {len(self.fit_times)} outer folds), optimism {optimism:.4f}"
-            ),
-            self.mean_score,
-            self.standard_error,
-            self.mean_optimism,
-        )
+        lines = _each(_summary, self.outer_scores, self.optimism)
         lines = [f"{m}: {v}" for m, v in lines.items()] if isinstance(lines, dict) else [lines]
         lines.append(" ".join(["fold", *(f"{name:>11}" for name in columns), " best_params"]))
         for fold, params in enumerate(self.best_params):
@@ -166,7 +161,9 @@ def nested_cross_validate(
     search : estimator
         Any search, of this library or of scikit-learn. It is left as it is: each fold and
         the final fit get a clone, with a copy of ``random_state`` if that is an instance.
-        With ``random_state=None`` scores differ from call to call.
+        With ``random_state=None`` scores differ from call to call. A `journal` becomes a
+        folder with a file for each fold and one for the final fit: what was killed goes on
+        where it stopped when the same call is made again.
     X : array-like of shape (n_samples, n_features)
         The data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
@@ -174,11 +171,12 @@ def nested_cross_validate(
     outer_cv : int, splitter, iterable of splits or None, default=5
         The outer folds, as ``cv`` of `sklearn.model_selection.cross_validate`.
     scoring : str, callable, list, tuple, dict or None, default=None
-        The outer metrics. None is the metric by which the search chooses. The optimism is
-        known for metrics that the search measures too.
+        The outer metrics. None is the metric by which the search chooses; needed if a
+        callable `refit` chooses by several. The optimism is known for metrics that the
+        search measures too.
     groups : array-like of shape (n_samples,), default=None
         Groups that no outer fold may tear apart. They go to the cv of the search too, if
-        it looks at groups: give the search a ``GroupKFold``.
+        it looks at groups: give the search a ``GroupKFold``. Not in `params`.
     n_jobs : int or None, default=None
         How many outer folds run at once, as in `joblib.Parallel`; a
         `joblib.parallel_config` is honoured. If more than one, the search and all within
@@ -205,13 +203,17 @@ def nested_cross_validate(
     TypeError
         If `search` is not a search.
     ValueError
-        Before any training: if the search does not refit, its cv names rows, or a group is
-        on both sides of an outer fold. Afterwards: if the search failed on every fold.
+        Before any training: if the search does not refit, its cv names rows, `scoring` is
+        needed, `params` has groups, or a row or a group is on both sides of an outer fold.
+        Afterwards: if the search failed on every fold.
 
     Warns
     -----
     FitFailedWarning
         If the search failed on some folds.
+    LeakageWarning
+        If `groups` are given, and the cv of the search does not look at them. An error for
+        a search with ``leakage="raise"``.
 
     Examples
     --------
@@ -229,8 +231,13 @@ def nested_cross_validate(
     {'C': 10}
     """
     check_search(search)
-    splits = outer_splits(search, X, y, outer_cv, groups)
+    check_outer_metric(search, scoring)
     fit_params = fit_params_for(search, y, groups, params)
+    splits = outer_splits(search, X, y, outer_cv, groups)
+    alarms = inner_group_alarms(search, y, groups)
+    report(alarms, getattr(search, "leakage", "warn"), stacklevel=3)
+    if getattr(search, "journal", None) is not None:
+        os.makedirs(search.journal, exist_ok=True)  # a folder, with a file for each search
     folds = run_outer(
         search,
         X,
@@ -240,6 +247,7 @@ def nested_cross_validate(
         fit_params=fit_params,
         n_jobs=n_jobs,
         error_score=error_score,
+        all_failed="raise",
     )
     best_params = tuple(fold.best_params for fold in folds)
     return NestedResult(
@@ -266,7 +274,22 @@ def _each(function: Any, *scores: PerMetric) -> PerMetric:
     return {name: function(*(s[name] for s in scores)) for name in scores[0]}
 
 
+def _summary(scores: FloatArray, optimism: FloatArray) -> str:
+    n, n_failed = len(scores), int(np.isnan(scores).sum())
+    failed = f"; {n_failed} of {n} failed" if n_failed else ""
+    return (
+        f"{_mean(scores):.4f} ± {_standard_error(scores):.4f} (mean and standard error of"
+        f" {n - n_failed} outer folds{failed}), optimism {_mean(optimism):.4f}"
+    )
+
+
+def _mean(scores: FloatArray) -> float:
+    known = scores[~np.isnan(scores)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def _standard_error(scores: FloatArray) -> float:
-    if len(scores) < 2:
+    known = scores[~np.isnan(scores)]
+    if len(known) < 2:
         return math.nan
-    return float(np.std(scores, ddof=1) / math.sqrt(len(scores)))
+    return float(np.std(known, ddof=1) / math.sqrt(len(known)))

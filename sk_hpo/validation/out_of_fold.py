@@ -31,6 +31,8 @@ class OutOfFold:
         Of each candidate, by the method that made them.
     rows : ndarray of int of shape (n_pooled,)
         Which row of X each is of; with repeated cross-validation one occurs several times.
+    starts : ndarray of int of shape (n_folds - 1,)
+        Where the folds but the first begin.
     X, y : array-like of shape (n_pooled, ...)
         Those rows; X is None if no metric looks at it.
     params : dict
@@ -39,12 +41,17 @@ class OutOfFold:
 
     known: Sequence[Mapping[str, Any]]
     rows: Any
+    starts: Any
     X: Any
     y: Any
     params: dict[str, Any]
 
-    def corrected(self, scorer: Any, metric: str, estimator: Any, seed: int) -> CorrectedScore:
+    def corrected(
+        self, scorer: Any, metric: str, estimator: Any, fold_scores: Any, seed: int
+    ) -> CorrectedScore | None:
         """Return the score of the best candidate by BBC-CV.
+
+        None if the scores do not follow from predictions: the scorer looks at the model too.
 
         Parameters
         ----------
@@ -54,6 +61,8 @@ class OutOfFold:
             Which of several.
         estimator : estimator
             Fitted, of the kind of the candidates: scorers ask for its classes.
+        fold_scores : ndarray of shape (n_candidates, n_folds)
+            What the scorer said of the models themselves.
         seed : int
             For the draws.
         """
@@ -78,6 +87,10 @@ class OutOfFold:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of draws without one of the classes
+            folds = np.split(numbers, self.starts)
+            again = [[score(None, of_one) for of_one in fold.T] for fold in folds]
+            if not np.allclose(np.transpose(again), fold_scores):
+                return None
             return bbc_cv(
                 numbers,
                 numbers[:, 0],
@@ -93,11 +106,10 @@ def pool(
     splits: Sequence[tuple[Any, Any]],
     data: tuple[Any, Any, dict[str, Any]],
     scorer: Any,
-) -> OutOfFold | None:
+) -> OutOfFold | str:
     """Return the predictions of candidates that were evaluated on all of `splits`.
 
-    None if there are no candidates, or scores did not ask for predictions, as those of
-    estimators with a ``score`` of their own.
+    If there are none that the candidates have in common, return why.
 
     Parameters
     ----------
@@ -110,22 +122,34 @@ def pool(
     scorer : callable
         That will look at them.
     """
-    known = [_joined([fold.predictions or {} for fold in folds]) for folds in candidates]
-    if not known or not all(known):
-        return None
+    sizes = [len(test) for _, test in splits]
+    known = [_joined([fold.predictions or {} for fold in folds], sizes) for folds in candidates]
+    if not known:
+        return "no candidate has a score on every fold"
+    if not any(known):
+        return "the scorer asked for no predictions that can be pooled"
+    if any(one.keys() != known[0].keys() for one in known):
+        return "the scorer asked for predictions of some models only"
     X, y, params = data
     rows = np.concatenate([np.asarray(test) for _, test in splits])
     return OutOfFold(
         known=known,
         rows=rows,
+        starts=np.cumsum(sizes)[:-1],
         X=None if _sklearn.only_predicts(scorer) else _sklearn.take_rows(X, rows),
         y=None if y is None else _sklearn.take_rows(y, rows),
         params=_sklearn.check_method_params(X, params=params, indices=rows),
     )
 
 
-def _joined(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {
-        name: np.concatenate([np.asarray(of_fold[name]) for of_fold in folds])
-        for name in folds[0]
-    }
+def _joined(folds: Sequence[Mapping[str, Any]], sizes: Sequence[int]) -> dict[str, Any]:
+    """Return what all folds predicted, one below the other, where it has rows that agree."""
+    found = {}
+    for name in sorted(set.intersection(*map(set, folds))):
+        parts = [np.asarray(of_fold[name]) for of_fold in folds]
+        # Not so: sparse answers, one array for each output, a class that a fold lacks.
+        if [part.shape[:1] for part in parts] == [(size,) for size in sizes] and len(
+            {part.shape[1:] for part in parts}
+        ) == 1:
+            found[name] = np.concatenate(parts)
+    return found

@@ -10,17 +10,20 @@ The loop itself is `sklearn.model_selection.cross_validate`, so its numbers are 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import joblib
 import numpy as np
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils import indexable
 
 from sk_hpo import _sklearn
+from sk_hpo.validation.scores import metric_names
 from sk_hpo.validation.splits import names_rows
 
 __all__ = [
@@ -112,15 +115,27 @@ def outer_splits(search: Any, X: Any, y: Any, outer_cv: Any, groups: Any) -> lis
     Raises
     ------
     ValueError
-        If a group is on both sides of a fold.
+        If a row or a group is on both sides of a fold.
     """
     X, y, groups = indexable(X, y, groups)
     cv = check_cv(outer_cv, y, classifier=is_classifier(search))
     given = {"groups": groups} if groups is not None and _sklearn.uses_groups(cv) else {}
     splits = list(cv.split(X, y, **given))
+    _check_rows_are_apart(splits, np.arange(_sklearn.num_samples(X)))
     if groups is not None:
         _check_groups_are_whole(splits, np.asarray(groups))
     return splits
+
+
+def _check_rows_are_apart(splits: list[Split], rows: Any) -> None:
+    for fold, (train, test) in enumerate(splits):
+        shared = np.intersect1d(rows[train], rows[test])
+        if shared.size:
+            raise ValueError(
+                f"Outer fold {fold} both trains on and tests with {shared.size} rows, row"
+                f" {shared[0]} among them: its score would be no outer score. Give an outer_cv"
+                " that keeps the two apart."
+            )
 
 
 def _check_groups_are_whole(splits: list[Split], groups: Any) -> None:
@@ -182,6 +197,7 @@ def run_outer(
     fit_params: Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
     error_score: Any = np.nan,
+    all_failed: Literal["nan", "raise"] = "nan",
 ) -> list[OuterFold]:
     """Fit and score a clone of `search` on each outer fold.
 
@@ -200,24 +216,43 @@ def run_outer(
     n_jobs : int or None, default=None
         Outer folds at once. If that is more than one, everything within a fold gets
         ``n_jobs=1``.
+    all_failed : {"nan", "raise"}, default="nan"
+        What happens if the search fails on every fold.
 
     Returns
     -------
     folds : list of OuterFold
         In the order of `splits`.
+
+    Raises
+    ------
+    ValueError
+        If the search fails on every fold, and that is to raise.
+
+    Warns
+    -----
+    FitFailedWarning
+        If it fails on some folds; or on all, if that is not to raise.
     """
     parallel = joblib.effective_n_jobs(n_jobs) > 1
-    results = cross_validate(
-        _serial(search) if parallel else search,
-        X,
-        y,
-        cv=splits,
-        scoring=scoring,
-        params=dict(fit_params or {}),
-        n_jobs=n_jobs,
-        error_score=error_score,
-        return_estimator=True,
-    )
+    try:
+        results = cross_validate(
+            _serial(search) if parallel else search,
+            X,
+            y,
+            cv=splits,
+            scoring=scoring,
+            params=dict(fit_params or {}),
+            n_jobs=n_jobs,
+            error_score=error_score,
+            return_estimator=True,
+        )
+    except ValueError as error:
+        if all_failed == "raise" or not _says_that_all_failed(error, len(splits)):
+            raise
+        warnings.warn(str(error), FitFailedWarning, stacklevel=3)
+        nan = dict.fromkeys(_by_name(scoring), np.nan)
+        return [OuterFold(np.nan, nan, nan, None) for _ in splits]
     names = [key.removeprefix("test_") for key in results if key.startswith("test_")]
     folds = []
     for i, (fitted, fit_time) in enumerate(
@@ -234,6 +269,11 @@ def run_outer(
             )
         )
     return folds
+
+
+def _says_that_all_failed(error: ValueError, n: int) -> bool:
+    """Whether it is what scikit-learn raises once every fit has failed."""
+    return str(error).strip().startswith(f"All the {n} fits failed")
 
 
 def _serial(search: Any) -> Any:
@@ -258,9 +298,11 @@ def _inner_scores(search: Any, scoring: Any, names: list[str]) -> dict[str, floa
 def _inner_name(search: Any, scoring: Any, outer: str) -> str | None:
     """Return what the search calls the metric that is called `outer` outside, if it has it."""
     if scoring is None:  # search.score: the metric by which it chose
-        return (
-            search.refit if isinstance(search.refit, str) and search.multimetric_ else "score"
-        )
+        if not search.multimetric_:
+            return "score"
+        names = metric_names(search.cv_results_)
+        chose = getattr(search.refit, "metric", search.refit)  # a rule names it, too
+        return chose if chose in names else names[0] if len(names) == 1 else None
     if scoring is search.scoring:  # a callable may name its metrics itself
         return outer
     wanted = _by_name(scoring).get(outer)

@@ -28,6 +28,7 @@ def parts(
     time_ordered: bool,
     gap: int,
     random_state: Any,
+    instead: str = "do not stratify",
 ) -> list[Rows]:
     """Return the rows to train on, then those of each size.
 
@@ -37,7 +38,7 @@ def parts(
         Number of rows.
     sizes : mapping of str to float or int
         Of the held-out parts, in the order of time; keyed by what errors call them.
-    stratify, groups, time_ordered, gap, random_state
+    stratify, groups, time_ordered, gap, random_state, instead
         As in `sk_hpo.validation.splits.hold_out`.
 
     Raises
@@ -59,8 +60,9 @@ def parts(
         )
     classes = None if stratify is None else _classes(stratify, n)
     if classes is not None:
-        _check_classes(classes, clusters, {"the training part": n, **counts})
-    return _drawn(n, counts, classes, clusters, check_random_state(random_state))
+        left = n - (sum(counts.values()) if clusters is None else 0)
+        _check_classes(classes, clusters, {"the training part": left, **counts}, instead)
+    return _drawn(n, counts, classes, clusters, check_random_state(random_state), instead)
 
 
 def row_mask(indices: Any, n: int) -> NDArray[np.bool_]:
@@ -189,13 +191,15 @@ def _one_per_row(values: Any, n: int, name: str) -> NDArray[Any]:
     return array
 
 
-def _check_classes(classes: _Classes, clusters: Rows | None, most: Mapping[str, int]) -> None:
+def _check_classes(
+    classes: _Classes, clusters: Rows | None, most: Mapping[str, int], instead: str
+) -> None:
     """Raise if a class cannot have a row in each of the parts, of so many rows at most."""
     for part, count in most.items():
         if count < len(classes.names):
             raise ValueError(
-                f"stratify has {len(classes.names)} classes, too many for the {count} row(s)"
-                f" of {part}: ask for more rows, or do not stratify."
+                f"There are {len(classes.names)} classes, too many for the {count} row(s)"
+                f" of {part}: ask for more rows there, or {instead}."
             )
     of = np.arange(len(classes.numbers)) if clusters is None else clusters
     members = np.bincount(np.unique(np.stack([classes.numbers, of]), axis=1)[0])
@@ -204,12 +208,14 @@ def _check_classes(classes: _Classes, clusters: Rows | None, most: Mapping[str, 
         unit = "row" if clusters is None else "group"
         shown = ", ".join(f"{classes.names[c]!s} has {members[c]}" for c in rare[:5])
         raise ValueError(
-            f"stratify: {len(rare)} class(es) have too few {unit}s for {len(most)} parts"
-            f" ({shown}): merge or drop rare classes, or do not stratify."
+            f"{len(rare)} class(es) have too few {unit}s for {len(most)} parts ({shown}):"
+            f" merge or drop rare classes, or {instead}."
         )
 
 
-def _check_drawn(classes: _Classes, go: Rows, stay: Rows, name: str, n_keep: int) -> None:
+def _check_drawn(
+    classes: _Classes, go: Rows, stay: Rows, name: str, n_keep: int, instead: str
+) -> None:
     """Raise if a class has no row in a part, or too few for the `n_keep` others."""
     for rows, needed in ((go, 1), (stay, n_keep)):
         left = np.bincount(classes.numbers[rows], minlength=len(classes.names))
@@ -221,7 +227,7 @@ def _check_drawn(classes: _Classes, go: Rows, stay: Rows, name: str, n_keep: int
                 f"{name} leaves {left[first]} row(s) {where} of class {classes.names[first]!s},"
                 f" which has {np.sum(classes.numbers == first)} of {len(classes.numbers)} rows"
                 f" ({len(rare)} class(es) like that): change {name}, merge or drop rare"
-                " classes, or do not stratify."
+                f" classes, or {instead}."
             )
 
 
@@ -243,6 +249,7 @@ def _drawn(
     classes: _Classes | None,
     clusters: Rows | None,
     rng: np.random.RandomState,
+    instead: str,
 ) -> list[Rows]:
     """Return the rows to train on, then the held-out parts, the last drawn first."""
     rest = np.arange(n)
@@ -256,7 +263,7 @@ def _drawn(
         held = [rest[go], *held]
         rest = rest[stay]
         if classes is not None:
-            _check_drawn(classes, held[0], rest, name, n_keep)
+            _check_drawn(classes, held[0], rest, name, n_keep, instead)
     return [rest, *held]
 
 

@@ -118,6 +118,7 @@ def hold_out(
     gap: int = 0,
     random_state: Any = None,
     name: str = "size",
+    instead: str = "do not stratify",
 ) -> tuple[Rows, Rows]:
     """Return the rows that stay and the rows that are held out.
 
@@ -142,6 +143,8 @@ def hold_out(
         Decides the draw; an instance advances.
     name : str, default="size"
         What errors call `size`.
+    instead : str, default="do not stratify"
+        What errors propose where classes have too few rows.
 
     Returns
     -------
@@ -178,6 +181,7 @@ def hold_out(
         time_ordered=time_ordered,
         gap=gap,
         random_state=random_state,
+        instead=instead,
     )
     return np.sort(rest), np.sort(held)
 

@@ -103,6 +103,7 @@ def set_aside(
     ordered = isinstance(cv, TimeSeriesSplit)
     # As check_cv decides whether folds are stratified.
     by_class = classifier and type_of_target(y) in ("binary", "multiclass")
+    splitter = "ShuffleSplit" if groups is None else "GroupShuffleSplit"
     return hold_out(
         X,
         size=cast("float", test_size),
@@ -112,6 +113,7 @@ def set_aside(
         gap=cv.gap if ordered else 0,
         random_state=None if ordered else seed,
         name="test_size",
+        instead=f"hold out any class with test_size={splitter}(n_splits=1, test_size=...)",
     )
 
 
@@ -125,23 +127,33 @@ def _given(X: Any, y: Any, splitter: Any, groups: Any) -> tuple[Any, Any]:
         splits = list(of_splitter(X, y, splitter_groups))
     else:
         splits = list(splitter)
+    # Row numbers would fill pages.
+    said = "test_size" if of_splitter is None else f"test_size={splitter!r}"
     if len(splits) != 1:
         raise ValueError(
-            f"test_size={splitter!r} gives {len(splits)} splits; a test set is one: use, for"
+            f"{said} gives {len(splits)} splits; a test set is one: use, for"
             " example, ShuffleSplit(n_splits=1)."
         )
     n = _sklearn.num_samples(X)
-    rest, test = (np.sort(np.arange(n)[np.asarray(rows)]) for rows in splits[0])
+    try:
+        rest, test = (np.sort(np.arange(n)[_as_index(rows)]) for rows in splits[0])
+    except IndexError as error:
+        raise ValueError(
+            f"{said} does not fit X, which has the rows 0 to {n - 1}: {error}."
+        ) from None
     if not len(rest) or not len(test):
         raise ValueError(
-            f"test_size={splitter!r} leaves {len(rest)} rows to search with and"
-            f" {len(test)} to test with."
+            f"{said} leaves {len(rest)} rows to search with and {len(test)} to test with."
         )
     if shared := len(np.intersect1d(rest, test)):
-        raise ValueError(
-            f"test_size={splitter!r} has {shared} rows on both sides of its split."
-        )
+        raise ValueError(f"{said} has {shared} rows on both sides of its split.")
     return rest, test
+
+
+def _as_index(rows: Any) -> Any:
+    """Return row numbers or a mask; an empty list is no list of floats."""
+    array = np.asarray(rows)
+    return array if array.size else array.astype(np.intp)
 
 
 def look(estimator: Any, scorer: Any, held: HeldOut, seed: int) -> Look:

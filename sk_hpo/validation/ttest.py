@@ -15,6 +15,7 @@ differences that are not there. Both tests here widen the variance of the mean d
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,7 @@ from scipy.special import stdtr, stdtrit
 from sk_hpo.schedulers.rules import corrected_error
 from sk_hpo.validation.scores import fold_scores, metric_names, one_metric
 
-__all__ = ["Comparison", "compare_rows", "compare_scores"]
+__all__ = ["Comparison", "compare_rows", "compare_scores", "row_number"]
 
 FloatArray = NDArray[np.float64]
 
@@ -203,8 +204,8 @@ def compare_rows(
 
     Raises
     ------
-    IndexError
-        If there is no such row.
+    TypeError, IndexError
+        As in `row_number`.
     ValueError
         If the metric is unknown or not named, or as in `compare_scores`.
 
@@ -221,14 +222,28 @@ def compare_rows(
     corrected t-test: t = 2.288, p = 0.0479
     """
     scores = fold_scores(cv_results, one_metric(metric, metric_names(cv_results)))
-    for row in (i, j):
-        if not 0 <= row < len(scores):
-            raise IndexError(
-                f"There is no candidate {row}: cv_results_ has {len(scores)} rows."
-            )
+    i, j = (row_number(row, len(scores)) for row in (i, j))
     return compare_scores(
         scores[i], scores[j], n_train=n_train, n_test=n_test, rope=rope, confidence=confidence
     )
+
+
+def row_number(row: Any, n_rows: int) -> int:
+    """Return the number of a row of ``cv_results_`` as an int.
+
+    Raises
+    ------
+    TypeError
+        If it is no whole number; a bool would be the row 0 or 1 by accident.
+    IndexError
+        If there is no such row.
+    """
+    if isinstance(row, bool | np.bool_) or not hasattr(row, "__index__"):
+        raise TypeError(f"A candidate is named by its row of cv_results_, an int; got {row!r}.")
+    number = operator.index(row)
+    if not 0 <= number < n_rows:
+        raise IndexError(f"There is no candidate {number}: cv_results_ has {n_rows} rows.")
+    return number
 
 
 def _paired(

@@ -1,25 +1,35 @@
 from __future__ import annotations
 
 import math
+import pickle
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.stats import sem
-from sklearn.linear_model import Ridge
+from sklearn.datasets import load_iris
+from sklearn.linear_model import Ridge, SGDClassifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import KFold
 
 from sk_hpo import RandomSearchCV
 from sk_hpo.evaluation.evaluator import CrossValidation
-from sk_hpo.evaluation.fold import FoldResult, run_folds
+from sk_hpo.evaluation.fold import FoldContext, FoldResult, run_folds
+from sk_hpo.evaluation.partial_fit import PartialFitEpochs
 from sk_hpo.evaluation.paused import paused_path
 from sk_hpo.trial import Job
 
+X, y = load_iris(return_X_y=True)
 JOB = Job(trial=3, config=(0.5, 1), start=1, stop=3, bracket=1, rung=1, resumable=True)
 
 
 def evaluator(folder=None, metric="score", progress=None, n_splits=3):
-    context = SimpleNamespace(splits=[None] * n_splits, folder=folder)
+    resource = SimpleNamespace(continues=True)
+    context = SimpleNamespace(
+        splits=[None] * n_splits, folder=folder, resource=resource, shared_disk=True
+    )
     return CrossValidation(context, lambda config: {"C": config[0]}, metric, 17, progress)
 
 
@@ -87,13 +97,68 @@ def test_an_error_is_a_failure_whatever_error_score_is():
     assert [fold.test_scores for fold in outcome.folds] == [0.5, 1.0, 1.0]
 
 
-def test_release_deletes_the_paused_models_of_those_trials(tmp_path):
-    for trial in (1, 11, 3):
-        for fold in range(3):
-            paused_path(tmp_path, trial, fold).touch()
-    paused_path(tmp_path, 1, 2).unlink()  # one that never paused
-    evaluator(tmp_path).release([1, 3, 99])
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["11-0", "11-1", "11-2"]
+def test_a_paused_model_is_deleted_when_it_has_gone_on_or_will_not(tmp_path):
+    cross_validation = evaluator(tmp_path, n_splits=2)
+
+    def bring(trial, start, stop):
+        job = Job(trial, (0.5, 1), start, stop, resumable=True)
+        [tasks] = zip(*(call.args[0] for call in cross_validation.calls([job])), strict=True)
+        for fold in range(2):
+            paused_path(tmp_path, trial, fold, stop).touch()
+        cross_validation.outcome(job, [replace(result(0.5), digest=f"{stop}")] * 2)
+        return [(task.rungs, task.digest) for task in tasks]
+
+    def there():
+        return sorted(path.name for path in tmp_path.iterdir())
+
+    assert bring(1, 0, 1) == bring(11, 0, 1) == [((), "")] * 2
+    assert there() == ["1-0-1", "1-1-1", "11-0-1", "11-1-1"]
+    assert bring(1, 1, 3) == [((1,), "1")] * 2
+    assert there() == ["1-0-3", "1-1-3", "11-0-1", "11-1-1"]
+    assert bring(1, 3, 9) == [((1, 3), "3")] * 2
+    cross_validation.release([11, 99])
+    assert there() == ["1-0-9", "1-1-9"]
+    cross_validation.release([1])
+    assert there() == []
+
+
+def test_without_a_shared_disk_paused_models_travel(tmp_path):
+    shared = FoldContext(
+        estimator=SGDClassifier(random_state=0),
+        X=X,
+        y=y,
+        splits=list(KFold(2).split(X)),
+        resource=PartialFitEpochs(),
+        max_resources=9,
+        scorer=check_scoring(SGDClassifier()),
+        seed=7,
+        folder=tmp_path / "driver",
+        classes=np.unique(y),
+    )
+    shared.folder.mkdir()
+
+    def scores(there, context):
+        cross_validation = CrossValidation(context, lambda c: {"alpha": c[0]}, "score", 1)
+        found = []
+        for start, stop in [(0, 1), (1, 3), (3, 9)]:
+            job = Job(0, (0.01,), start, stop, resumable=stop < 9)
+            values = []
+            for call in cross_validation.calls([job]):
+                tasks = pickle.loads(pickle.dumps(call.args[0]))
+                [value] = run_folds(there, tasks)
+                values.append(cross_validation.arrived(job, call.parts[0][1], value))
+            outcome = cross_validation.outcome(job, values)
+            found.append((outcome.scores, outcome.cost, [v.carried for v in values]))
+        return found
+
+    far = replace(shared, folder=Path("/no/such/folder"), shared_disk=False)
+    assert scores(far, replace(shared, shared_disk=False)) == scores(shared, shared)
+
+
+def test_parts_that_are_known_are_not_called_for():
+    calls = evaluator().calls([JOB, JOB], known=[(0, 0), (0, 2), (1, 1)])
+    assert [call.parts for call in calls] == [((0, 1),), ((1, 0),), ((1, 2),)]
+    assert [call.args[0][0].fold for call in calls] == [1, 0, 2]
 
 
 class Notes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,8 +74,12 @@ def context(tmp_path, estimator=None, **params):
     return FoldContext(**defaults | params)
 
 
-def task(trial=0, fold=0, start=0, stop=1, resumable=False, n_trials=4, **params):
-    return FoldTask(trial, fold, params, start, stop, resumable, n_trials)
+def task(
+    trial=0, fold=0, start=0, stop=1, resumable=False, n_trials=4, rungs=(), digest="", **params
+):
+    return FoldTask(
+        trial, fold, params, start, stop, resumable, n_trials, rungs=rungs, digest=digest
+    )
 
 
 def run_fold(context, task):
@@ -272,13 +278,70 @@ def test_the_refit_leaves_random_state_and_is_the_same_each_time(tmp_path):
 def test_a_paused_fold_goes_on_from_its_file(tmp_path):
     shared = context(tmp_path, SGDClassifier(), resource=PartialFitEpochs(), max_resources=9)
     first = run_fold(shared, task(trial=5, fold=1, stop=3, resumable=True, alpha=0.1))
-    path = paused_path(tmp_path, 5, 1)
+    path = paused_path(tmp_path, 5, 1, 3)
     assert list(tmp_path.iterdir()) == [path]
-    last = run_fold(shared, task(trial=5, fold=1, start=3, stop=9, alpha=0.1))
+    goes_on = {"rungs": (3,), "digest": first.digest, "alpha": 0.1}
+    last = run_fold(shared, task(trial=5, fold=1, start=3, stop=9, **goes_on))
     assert (first.cost, last.cost) == (3, 6)
     at_once = run_fold(shared, task(trial=5, fold=1, stop=9, alpha=0.1))
     assert at_once.test_scores == last.test_scores
     assert at_once.cost == 9
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "other"])
+def test_a_paused_fold_whose_file_is_lost_is_trained_again(tmp_path, damage):
+    shared = context(tmp_path, SGDClassifier(), resource=PartialFitEpochs(), max_resources=9)
+    first = run_fold(shared, task(trial=5, fold=1, stop=3, resumable=True, alpha=0.1))
+    path = paused_path(tmp_path, 5, 1, 3)
+    if damage == "gone":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    else:  # a pickle that does what an attacker wants, if it is loaded
+        path.write_bytes(pickle.dumps(Harmful(tmp_path / "harm")))
+    goes_on = {"rungs": (1, 3), "digest": first.digest, "alpha": 0.1}
+    last = run_fold(shared, task(trial=5, fold=1, start=3, stop=9, **goes_on))
+    assert not (tmp_path / "harm").exists()
+    at_once = run_fold(shared, task(trial=5, fold=1, stop=9, alpha=0.1))
+    assert at_once.test_scores == last.test_scores
+    assert last.cost == 9
+
+
+class Harmful:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_solver_that_starts_anew_at_each_rung_is_trained_again_in_the_same_steps(tmp_path):
+    estimator = SGDClassifier(tol=None, learning_rate="adaptive", eta0=0.1)
+    resource = WarmStart("max_iter")
+    shared = context(tmp_path, estimator, resource=resource, max_resources=30)
+    first = run_fold(shared, task(trial=5, fold=1, stop=3, resumable=True, alpha=0.001))
+    goes_on = {"rungs": (3,), "digest": first.digest, "alpha": 0.001}
+    resumed = run_fold(shared, task(trial=5, fold=1, start=3, stop=30, **goes_on))
+    paused_path(tmp_path, 5, 1, 3).unlink()
+    again = run_fold(shared, task(trial=5, fold=1, start=3, stop=30, **goes_on))
+    assert again.test_scores == resumed.test_scores
+    assert (resumed.cost, again.cost) == (27, 30)
+
+
+@pytest.mark.parametrize("where", ["mkstemp", "replace"])
+def test_a_full_disk_costs_the_pause_and_not_the_fold(tmp_path, monkeypatch, where):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    shared = context(tmp_path, SGDClassifier(), resource=PartialFitEpochs(), max_resources=9)
+    monkeypatch.setattr(f"tempfile.{where}" if where == "mkstemp" else "os.replace", full)
+    with pytest.warns(RuntimeWarning, match="No space left on device"):
+        first = run_fold(shared, task(trial=5, fold=1, stop=3, resumable=True, alpha=0.1))
+    assert np.isfinite(first.test_scores)
+    assert first.digest == ""
+    assert list(tmp_path.iterdir()) == []
+    last = run_fold(shared, task(trial=5, fold=1, start=3, stop=9, rungs=(3,), alpha=0.1))
+    assert last.cost == 9
 
 
 def test_a_fold_that_will_not_go_on_is_not_paused(tmp_path):
@@ -314,7 +377,7 @@ def test_a_fold_that_failed_keeps_its_result_and_costs_no_more(tmp_path, scorer)
         error_score=0.0,
     )
     first = run_fold(shared, task(stop=3, resumable=True))
-    last = run_fold(shared, task(start=3, stop=9))
+    last = run_fold(shared, task(start=3, stop=9, rungs=(3,), digest=first.digest))
     assert first.cost == 1
-    assert last == replace(first, fit_time=0.0, score_time=0.0, cost=0.0)
+    assert last == replace(first, fit_time=0.0, score_time=0.0, cost=0.0, digest="")
     assert "second epoch" in last.error

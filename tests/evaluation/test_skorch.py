@@ -590,14 +590,25 @@ def test_what_cannot_be_pickled_is_named(params, message):
 
 
 def test_nets_of_a_cuda_machine_wake_up_without_one(monkeypatch):
-    from sk_hpo.evaluation.skorch_pickle import _place
+    from sk_hpo.evaluation.skorch_pickle import _memory
 
-    storage = torch.zeros(1).untyped_storage()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert _place(storage, "cuda:1") is storage
-    assert _place(storage, "cpu") is None
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert _place(storage, "cuda:1") is None
+    storage = _memory(b"abc", "cuda:1")
+    assert (str(storage.device), bytes(storage)) == ("cpu", b"abc")
+    assert str(_memory(b"abc", "meta").device) == "meta"
+
+
+def test_tensors_share_memory_as_before_and_begin_where_torch_begins():
+    from sk_hpo.evaluation.skorch_pickle import dumps, loads
+
+    run = Run(SkorchEpochs(), classifier(), DATA, 9, SEED).advance(1)
+    base = torch.arange(7.0)
+    views = {"a": base[1:3], "b": base[2:], "none": torch.empty(0), "half": base.half()}
+    _, rest = loads(dumps(run.model.estimator, views))
+    assert all(torch.equal(rest[name], views[name]) for name in views)
+    rest["a"][1] = 9
+    assert rest["b"][0] == 9
+    assert rest["a"].untyped_storage().data_ptr() % 64 == 0
 
 
 # --- rows and random numbers

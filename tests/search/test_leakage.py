@@ -15,7 +15,13 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 
-from sk_hpo import LeakageError, LeakageWarning, RandomSearchCV, RepeatedTestWarning
+from sk_hpo import (
+    HoldoutValidation,
+    LeakageError,
+    LeakageWarning,
+    RandomSearchCV,
+    RepeatedTestWarning,
+)
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:200], y[:200]
@@ -97,6 +103,57 @@ def test_a_search_remembers_over_a_pickle():
     search = pickle.loads(pickle.dumps(make("random", test_size=0.25).fit(X, y)))
     with pytest.warns(RepeatedTestWarning):
         search.score(X[search.test_indices_], y[search.test_indices_])
+
+
+COARSE = np.random.default_rng(0).integers(0, 3, (200, 3)).astype(float)
+
+
+@pytest.mark.parametrize("leakage", ["warn", "raise", "ignore"])
+def test_all_rows_of_a_coarse_table_with_a_test_set(leakage):
+    """Their parts look like any new rows; but the whole, in its order, is no accident."""
+    search = make("random", test_size=50, leakage=leakage).fit(COARSE, y)
+    new = np.random.default_rng(1).integers(0, 3, (200, 3))
+    search.score(new, y)
+    assert search.n_test_evaluations_ == 1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if leakage == "raise":
+            with pytest.raises(LeakageError, match="150 of 200 rows"):
+                search.score(COARSE, y)
+        else:
+            search.score(pd.DataFrame(COARSE), y)
+    told = {w.category: str(w.message) for w in caught}
+    assert "50 of 200 rows" in told[RepeatedTestWarning]
+    assert search.n_test_evaluations_ == 2
+    assert (LeakageWarning in told) == (leakage == "warn")
+    if leakage == "warn":
+        assert "150 of 200 rows" in told[LeakageWarning]
+
+
+def test_all_training_rows_of_a_coarse_table_beside_a_validation_set():
+    own = HoldoutValidation(COARSE[150:], y[150:])
+    search = make("random", cv=own).fit(COARSE[:150], y[:150])
+    with pytest.warns(LeakageWarning, match="150 of 150 rows"):
+        search.score(COARSE[:150], y[:150])
+
+
+def test_rows_of_the_test_set_that_the_last_model_was_trained_on():
+    search = make("random", test_size=0.25, refit_on_all=True).fit(X, y)
+    test = search.test_indices_
+    with pytest.warns(RepeatedTestWarning, match=r"was trained in the end \(refit_on_all=True"):
+        search.score(X[test], y[test])
+
+
+def test_groups_that_the_test_splitter_did_not_heed():
+    search = make("random", cv=GroupKFold(3), test_size=ShuffleSplit(1, random_state=0))
+    with pytest.warns(LeakageWarning, match="test_size does not keep them whole"):
+        search.fit(X, y, groups=np.arange(200) % 40)
+
+
+def test_time_in_the_index_of_y():
+    target = pd.Series(y, index=pd.date_range("2020-01-01", periods=200))
+    with pytest.warns(LeakageWarning, match="index of y .* y.reset_index"):
+        make("random").fit(X, target)
 
 
 def test_new_rows_and_clusters_are_quiet():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 from search.searches import BRACKETS, CLASSES, data, make
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import make_scorer, recall_score
-from sklearn.model_selection import RepeatedStratifiedKFold, ShuffleSplit
+from sklearn.model_selection import KFold, RepeatedStratifiedKFold, ShuffleSplit
 
 from sk_hpo import MostStable, OneStandardError, RandomSearchCV
 
@@ -68,6 +70,57 @@ def test_of_several_metrics():
     alone = search(refit=OneStandardError("C"), scoring=recall).fit(X, y)
     assert fitted.best_params_ == alone.best_params_
     assert fitted.best_score_ == alone.best_score_
+    fitted.set_params(leakage="ignore")
+    expected = recall_score(y, fitted.predict(X), average="macro")
+    assert fitted.score(X, y) == expected
+    assert pickle.loads(pickle.dumps(fitted)).score(X, y) == expected
+    assert fitted.refit == rule
+
+
+def both(estimator, X, y):
+    """Name the metrics only when asked."""
+    return {"accuracy": estimator.score(X, y), "size": -float(estimator.C)}
+
+
+@pytest.mark.parametrize("refit", [MostStable(metric="size"), "size"])
+def test_score_by_a_metric_that_a_callable_names(refit):
+    fitted = search(refit=refit, scoring=both, leakage="ignore").fit(X, y)
+    assert fitted.score(X, y) == -fitted.best_params_["C"]
+
+
+def test_score_where_a_callable_chose_among_several_metrics():
+    fitted = search(refit=lambda results: 0, scoring=["accuracy", "f1_macro"]).fit(X, y)
+    with pytest.raises(ValueError, match=r"score needs one metric: refit is a callable"):
+        fitted.score(X, y)
+
+
+class Failing(LogisticRegression):
+    """Cannot be trained with the largest C, on the first fold."""
+
+    def fit(self, X, y, sample_weight=None):
+        if self.C == 10 and X[0, 0] != FIRST:
+            raise ValueError("the first fold")
+        return super().fit(X, y)
+
+
+FIRST = X[0, 0]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.parametrize("refit", [OneStandardError("-C"), MostStable()])
+def test_a_number_that_stands_for_a_failure_is_not_chosen(refit):
+    """The error_score puts the failed candidate just below the best, in its error."""
+    fitted = search(cv=KFold(5), refit=True).set_params(estimator=Failing(max_iter=1000))
+    fitted.set_params(error_score=0.0).fit(X, y)
+    results = fitted.cv_results_
+    failed = [params["C"] for params in results["params"]].index(10.0)
+    table = folds(results)
+    best = fitted.best_index_
+    wanted = table[best].mean() - 0.3 * table[best].std(ddof=1) / 5**0.5
+    error_score = 5 * wanted - table[failed][1:].sum()
+    fitted.set_params(error_score=error_score, refit=refit).fit(X, y)
+    assert fitted.cv_results_["mean_test_score"][failed] == pytest.approx(wanted)
+    assert fitted.best_params_["C"] != 10
 
 
 @pytest.mark.parametrize(
@@ -111,3 +164,32 @@ def test_compare_for_every_search(kind):
     assert fitted.compare(best, best).p_equivalent == 1
     with pytest.raises(IndexError):
         fitted.compare(0, 1000)
+
+
+@pytest.mark.parametrize("row", [True, np.True_, 0.0, "0", None])
+def test_compare_takes_row_numbers(row):
+    with pytest.raises(TypeError, match=r"row of cv_results_, an int; got"):
+        search().fit(X, y).compare(row, 1)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:.*non-finite:UserWarning")
+@pytest.mark.parametrize("error_score", [0.5, np.nan])
+def test_compare_refuses_what_failed(error_score):
+    fitted = search(cv=KFold(5), error_score=error_score)
+    fitted.set_params(estimator=Failing(max_iter=1000)).fit(X, y)
+    failed = [params["C"] for params in fitted.cv_results_["params"]].index(10.0)
+    other = (failed + 1) % 5
+    for pair in ((failed, other), (other, failed)):
+        with pytest.raises(ValueError, match=f"Candidate {failed} failed on a fold"):
+            fitted.compare(*pair)
+
+
+@pytest.mark.parametrize("kind", BRACKETS)
+def test_compare_refuses_different_rungs(kind):
+    fitted = make(kind).fit(X, y)
+    levels = np.array(fitted.cv_results_["n_resources"])
+    low, high = levels.argmin(), levels.argmax()
+    with pytest.raises(ValueError, match=f"n_resources={levels[low]}, candidate {high} with"):
+        fitted.compare(low, high)
+    assert fitted.compare(high, high).p_equivalent == 1

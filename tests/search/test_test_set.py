@@ -23,11 +23,13 @@ from sklearn.metrics import (
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    GroupShuffleSplit,
     KFold,
     PredefinedSplit,
     ShuffleSplit,
     TimeSeriesSplit,
 )
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
@@ -370,6 +372,16 @@ def test_regression_with_weights():
     assert low < search.test_score_ < high
 
 
+def test_the_accuracy_of_neighbours_is_known_under_its_own_name():
+    def looked(**params):
+        neighbours = {"n_neighbors": [1, 3, 5, 7, 9]}
+        fitted = make("random", KNeighborsClassifier(), neighbours, test_size=30, **params)
+        return fitted.fit(X, y).test_score_interval_
+
+    assert looked() == looked(scoring="accuracy")
+    assert not math.isnan(looked()[0])
+
+
 class OwnScore(LogisticRegression):
     def score(self, X, y, sample_weight=None):
         return 7.0
@@ -443,7 +455,12 @@ def test_precomputed_kernels():
         ({"test_size": 0}, "test_size"),
         ({"test_size": "0.2"}, "test_size"),
         ({"test_size": 90}, "90"),
-        ({"test_size": 0.01}, "1 row"),
+        ({"test_size": 0.01}, r"1 row.*or hold out any class with test_size=ShuffleSplit\("),
+        ({"test_size": 88}, "3 classes, too many for the 2 row.* of the training part"),
+        ({"test_size": [(np.arange(50), [])]}, "0 to test with"),
+        ({"test_size": [(np.arange(50), [88, 90])]}, "rows 0 to 89: index 90 is out"),
+        ({"test_size": [(np.arange(50), np.arange(60) > 40)]}, "rows 0 to 89: boolean index"),
+        ({"cv": (X[:30], y[:30])}, r"pair of 30 rows each.*HoldoutValidation\(X_val, y_val\)"),
         (
             {
                 "test_size": [(np.arange(45), np.arange(45, 90))],
@@ -462,16 +479,46 @@ def test_said_before_any_training(params, message, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("labels", "groups"),
-    [(np.r_[np.zeros(89), 1], None), (y, np.zeros(N)), (y, np.arange(N) // 89)],
-    ids=["a class of one row", "one group", "classes of one group"],
+    ("labels", "groups", "message"),
+    [
+        (np.r_[np.zeros(89), 1], None, r"class.* any class with test_size=ShuffleSplit\("),
+        (y, np.zeros(N), r"group"),
+        (y, np.arange(N) // 89, r"class|group"),
+        (y, y, r"class.* any class with test_size=GroupShuffleSplit\("),
+    ],
+    ids=["a class of one row", "one group", "classes of one group", "classes are groups"],
 )
-def test_sets_that_cannot_be_held_out(labels, groups, tmp_path):
+def test_sets_that_cannot_be_held_out(labels, groups, message, tmp_path):
     log = tmp_path / "log"
     search = watched("random", log, cv=KFold(3))
-    with pytest.raises(ValueError, match=r"class|group"):
+    with pytest.raises(ValueError, match=message) as caught:
         search.fit(X, labels, test_groups=groups)
+    assert "stratify" not in str(caught.value)
     assert read(log) == []
+
+
+def test_what_such_errors_propose():
+    rare = np.r_[np.arange(89) % 2, 2]
+    make("random", cv=KFold(3), test_size=ShuffleSplit(1, random_state=0)).fit(X, rare)
+    pure = GroupShuffleSplit(1, test_size=1, random_state=0)
+    search = make("random", cv=KFold(3), test_size=pure).fit(X, y, test_groups=y)
+    assert len(set(y[search.test_indices_])) == 1
+
+
+def test_groups_that_the_test_set_has_taken():
+    groups = np.arange(N) % 5
+    with pytest.raises(
+        ValueError, match=r"test_size has set aside 18 of 90 rows and 1 of 5 gr"
+    ):
+        make("random", cv=GroupKFold(5), test_size=0.2).fit(X, y, groups=groups)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        make("random", cv=GroupKFold(6)).fit(X, y, groups=groups)
+    assert "test_size" not in str(caught.value)
+
+
+def test_test_groups_need_a_test_set():
+    with pytest.raises(ValueError, match="test_groups needs test_size"):
+        make("random").fit(X, y, test_groups=np.arange(N) // 9)
 
 
 @pytest.mark.parametrize("refit", [True, False])

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
@@ -27,6 +29,7 @@ from sk_hpo.validation.budget import (
     common_resource,
     halving_rungs,
     held_to,
+    largest,
     spent,
 )
 from sk_hpo.validation.splits import HoldoutValidation
@@ -110,9 +113,30 @@ def test_a_promise_of_asha_counts_its_plan():
 
 
 @pytest.mark.parametrize("kind", [RandomizedSearchCV, RandomSearchCV, HalvingRandomSearchCV])
-def test_no_more_candidates_than_there_are(kind):
-    held = held_to("fits", 10_000, kind(SVC(), {"C": [1, 2, 3, 4]}, cv=3), X, y, {}, None)
-    assert held.get_params().get("n_iter", held.get_params().get("n_candidates")) == 4
+@pytest.mark.parametrize("n", [4, 7])
+def test_no_more_candidates_than_there_are(kind, n):
+    space = {"C": list(range(1, n + 1))}
+    held = held_to("fits", 10_000, kind(SVC(), space, cv=3), X, y, {}, None)
+    assert held.get_params().get("n_iter", held.get_params().get("n_candidates")) == n
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    st.booleans(),
+    st.integers(0, 100),
+)
+def test_largest_number(steps, linear, more):
+    """Against trying all of them, for costs that grow and then, somewhere, no more."""
+    costs = np.cumsum([1, *([steps[0]] * len(steps) if linear else sorted(steps)[::-1])])
+    amount = int(costs[0]) + more
+
+    def cost(number):
+        return int(costs[min(number, len(costs)) - 1])
+
+    affordable = [n for n in range(1, len(costs) + 1) if cost(n) <= amount]
+    assert largest(cost, amount) == next(
+        n for n in affordable if cost(n) == cost(affordable[-1])
+    )
 
 
 def test_a_grid_is_what_it_is():
@@ -222,8 +246,14 @@ def test_common_resource():
 def test_check_budget():
     assert check_budget(None) is None
     assert check_budget({"fits": 3}) == ("fits", 3)
-    with pytest.raises(ValueError, match="no search here can be held to a time"):
-        check_budget({"seconds": 3})
-    for wrong in ({}, {"epochs": 3}, {"fits": 0}, {"fits": 1, "resource": 2}):
+    assert check_budget({"seconds": 0.5}) == ("seconds", 0.5)
+    for wrong in (
+        {},
+        {"epochs": 3},
+        {"fits": 0},
+        {"fits": 1, "resource": 2},
+        {"seconds": 0},
+        {"seconds": math.inf},
+    ):
         with pytest.raises(ValueError, match="budget must be"):
             check_budget(wrong)

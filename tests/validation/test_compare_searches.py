@@ -98,6 +98,24 @@ def test_nobody_spends_more_than_the_budget(searches, budget):
     assert searches["random"].n_iter == 4
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_time_for_everything(n_jobs):
+    """With time for all candidates, they are tried, whoever's search it is."""
+    space = {"max_depth": [1, 2, 3, 4, 5]}
+    tree = DecisionTreeClassifier(random_state=0)
+    kinds = [GridSearchCV, RandomizedSearchCV, RandomSearchCV, HalvingRandomSearchCV]
+    searches = {kind.__name__: kind(tree, space, cv=3) for kind in kinds}
+    frame = compare_searches(
+        searches, X, y, outer_cv=OUTER, budget={"seconds": 500}, n_jobs=n_jobs
+    )
+    assert frame.columns.tolist() == COLUMNS
+    # Of the 5 of halving, 2 go on.
+    assert frame["n_fits"].tolist() == [15] * 9 + [21] * 3
+    assert frame["outer_score"].notna().all()
+    for name, kind in zip(searches, kinds, strict=True):
+        assert type(searches[name]) is kind
+
+
 def test_folds_are_drawn_once():
     one = GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 3]}, cv=3)
     frame = compare_searches({"a": one, "b": one}, X, y, outer_cv=KFold(4, shuffle=True))
@@ -147,11 +165,24 @@ def test_a_fold_that_fails_is_a_row():
     assert fine["params"] == {"max_depth": 1}
 
 
+def test_a_search_that_fails_on_every_fold_does_not_take_the_others_along(searches):
+    hopeless = GridSearchCV(Fragile(), {"max_depth": [0]}, cv=2, error_score="raise")
+    with pytest.warns(FitFailedWarning, match="All the 3 fits failed"):
+        frame = compare_searches({"hopeless": hopeless} | searches, X, y, outer_cv=OUTER)
+    failed = frame["search"] == "hopeless"
+    assert failed.sum() == 3
+    for column in ("outer_score", "inner_score", "n_fits", "fit_time"):
+        assert frame.loc[failed, column].isna().all()
+    assert frame.loc[failed, "params"].isna().all()
+    alone = compare_searches(searches, X, y, outer_cv=OUTER)
+    np.testing.assert_array_equal(frame.loc[~failed, "outer_score"], alone["outer_score"])
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"budget": {"fits": 8}}, "GridSearchCV costs 9 fits at least"),
-        ({"budget": {"seconds": 8}}, "no search here can be held to a time"),
+        ({"budget": {"minutes": 8}}, "budget must be"),
         ({"scoring": ["f1", "recall"]}, "scoring must be one metric"),
     ],
 )

@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 )
 
 from sk_hpo.validation.alarm import Alarm, LeakageError, LeakageWarning, report
-from sk_hpo.validation.fingerprint import Fingerprint
+from sk_hpo.validation.fingerprint import Fingerprint, digest
 from sk_hpo.validation.leakage import (
     duplicate_alarms,
     fingerprint,
@@ -289,6 +289,9 @@ def test_groups_that_straddle_a_split():
         " keep them whole. Use GroupKFold, StratifiedGroupKFold or GroupShuffleSplit.",
     )
     assert only(group_alarms(pd.Series(groups), splits)).n_rows == 2
+    of_test = only(group_alarms(groups, splits[:1], "test")).message
+    assert "test_size does not keep them whole" in of_test
+    assert "cv" not in of_test
     assert group_alarms(groups, splits[1:]) == []
     assert group_alarms(None, splits) == []
     assert group_alarms(object(), splits) == []
@@ -332,6 +335,22 @@ def test_rows_that_train_and_are_later(kind):
     assert only(time_alarms(X[::-1], list(TimeSeriesSplit(3).split(X)))).n_rows == 9
     assert time_alarms(X.reset_index(drop=True), splits) == []
     assert only(time_alarms(X["x"], splits, "test")).message.count("first test row") == 1
+
+
+@pytest.mark.parametrize("kind", INDEXES)
+def test_times_of_y_or_of_a_level(kind):
+    y = pd.Series(np.arange(12.0), index=INDEXES[kind])
+    splits = list(KFold(3).split(y))
+    of_y = only(fit_alarms(None, np.zeros((12, 2)), y, splits))
+    assert "the index of y says" in of_y.message
+    assert of_y.message.endswith("y.reset_index(drop=True).")
+    levels = pd.MultiIndex.from_arrays([list("abcdefghijkl"), INDEXES[kind]])
+    X = pd.DataFrame({"x": range(12)}, index=levels)
+    assert only(time_alarms(X, splits)).n_rows == only(time_alarms(y, splits)).n_rows == 8
+    assert only(fit_alarms(None, X, y, splits)).message.count("index of X") == 1
+    without = X.droplevel(1)
+    assert time_alarms(without, splits) == []
+    assert time_alarms(X.set_axis(pd.MultiIndex.from_product([[0], range(12)])), splits) == []
 
 
 @pytest.mark.parametrize("kind", ["datetime", "period"])
@@ -389,6 +408,11 @@ def test_new_rows_of_a_coarse_table_give_no_alarm_but_the_same_rows_do():
     assert np.isin(row_hashes(new), used.hashes).sum() > 150
     assert score_alarms(used, new) == []
     assert only(score_alarms(used, X)).n_rows == 200
+    part = used.take(np.arange(60))
+    assert score_alarms(part, X) == []
+    assert digest(X) == used.digest == fingerprint(pd.DataFrame(X)).digest
+    assert digest(X[::-1]) != used.digest
+    assert only(score_alarms(part, X, whole=True)).message.startswith("60 of 200 rows")
     assert score_alarms(fingerprint(X[:0]), X[:0]) == []
 
 

@@ -33,7 +33,10 @@ from sklearn.tree import DecisionTreeClassifier
 from sk_hpo.search.bayes import BayesSearchCV
 from sk_hpo.search.hyperband import HalvingHyperbandSearchCV
 from sk_hpo.search.random import RandomSearchCV
+from sk_hpo.validation.alarm import LeakageError, LeakageWarning
 from sk_hpo.validation.nested import nested_cross_validate
+from sk_hpo.validation.outer import run_outer
+from sk_hpo.validation.selection import OneStandardError
 from sk_hpo.validation.splits import HoldoutValidation
 
 X, y = make_classification(
@@ -336,7 +339,10 @@ def test_groups_are_whole_on_both_levels(kind, routing):
 
 
 def test_groups_do_not_go_to_a_search_that_does_not_look_at_them():
-    result = nested_cross_validate(grid(), X, y, outer_cv=GroupKFold(3), groups=GROUPS)
+    with pytest.warns(LeakageWarning, match=r"GridSearchCV, StratifiedKFold, does not") as told:
+        result = nested_cross_validate(grid(), X, y, outer_cv=GroupKFold(3), groups=GROUPS)
+    assert len(told) == 1
+    assert told[0].filename == __file__
     plain = cross_validate(grid(), X, y, cv=GroupKFold(3), groups=GROUPS)
     np.testing.assert_array_equal(result.outer_scores, plain["test_score"])
 
@@ -346,8 +352,38 @@ def test_groups_that_are_torn_apart():
         ValueError, match=r"14 groups, 0 among them.*both sides of outer fold 0.*GroupKFold\(3"
     ):
         nested_cross_validate(grid(), X, y, outer_cv=OUTER, groups=GROUPS)
-    with pytest.raises(ValueError, match="give them as groups="):
-        nested_cross_validate(grid(), X, y, params={"groups": GROUPS})
+    for outer in (OUTER, GroupKFold(3)):
+        with pytest.raises(ValueError, match="give them as groups="):
+            nested_cross_validate(grid(), X, y, outer_cv=outer, params={"groups": GROUPS})
+
+
+@pytest.mark.parametrize(("leakage", "cv"), [("raise", 3), ("ignore", 3), ("raise", "own")])
+def test_what_is_done_about_groups_that_the_search_does_not_look_at(leakage, cv):
+    own = HoldoutValidation(X[:30] + 1.0, y[:30])  # tears no group apart
+    search = RandomSearchCV(
+        SVC(), C, n_iter=2, cv=own if cv == "own" else cv, leakage=leakage, random_state=0
+    )
+
+    def run():
+        return nested_cross_validate(
+            search, X, y, outer_cv=GroupKFold(3), groups=GROUPS, refit=False
+        )
+
+    if leakage == "raise" and cv == 3:
+        with pytest.raises(LeakageError, match="Give the search a GroupKFold"):
+            run()
+    else:
+        assert np.isfinite(run().outer_scores).all()
+
+
+def test_a_row_on_both_sides_of_an_outer_fold():
+    apart = (np.arange(45), np.arange(45, 90))
+    for both in (
+        (np.arange(60), np.arange(50, 90)),
+        (np.arange(90) < 60, np.arange(90) >= 50),
+    ):
+        with pytest.raises(ValueError, match=r"fold 1 both trains on and tests with 10 rows"):
+            nested_cross_validate(grid(), X, y, outer_cv=[apart, both])
 
 
 # -- failures ---------------------------------------------------------------------------
@@ -386,7 +422,11 @@ def test_a_fold_whose_search_fails():
     assert result.best_params[0] is None
     assert result.searches[0] is None
     assert result.stability["max_depth"].agreement == 1.0
-    assert "failed" in str(result)
+    first, *_ = str(result).splitlines()
+    assert result.mean_score == result.outer_scores[1]
+    assert result.mean_optimism == result.optimism[1]
+    assert first.startswith(f"{result.mean_score:.4f} ± nan")
+    assert "of 1 outer folds; 1 of 2 failed" in first
     assert result.to_frame()["param_max_depth"].isna().tolist() == [True, False]
 
 
@@ -403,6 +443,55 @@ def test_error_score():
         )
     with pytest.raises(ValueError, match="All the 2 fits failed"):
         nested_cross_validate(fragile(), X, np.zeros(len(X)), outer_cv=HALF)
+
+
+def test_means_are_those_of_the_folds_that_did_not_fail():
+    outer = [*HALF, (np.arange(0, 90, 2), np.arange(1, 90, 2))]
+    with pytest.warns(FitFailedWarning):
+        result = nested_cross_validate(fragile(), X, one_class_first(), outer_cv=outer)
+    fine = result.outer_scores[1:]
+    assert result.mean_score == pytest.approx(fine.mean())
+    assert result.standard_error == pytest.approx(abs(fine[0] - fine[1]) / 2)
+
+
+def test_a_search_that_fails_on_every_fold_is_nan_where_that_is_wanted():
+    with pytest.warns(FitFailedWarning, match="All the 2 fits failed") as told:
+        folds = run_outer(fragile(), X, np.zeros(len(X)), HALF, scoring=["f1", "accuracy"])
+    assert len(told) == 1
+    for fold in folds:
+        assert fold.search is fold.best_params is None
+        assert np.isnan([*fold.outer_scores.values(), *fold.inner_scores.values()]).all()
+        assert sorted(fold.outer_scores) == ["accuracy", "f1"]
+    assert len(folds) == 2
+    with pytest.raises(ValueError, match="scoring"):  # what is wrong is not hidden
+        run_outer(fragile(), X, y, HALF, scoring="no such metric")
+
+
+SEVERAL = {"scoring": ["f1", "accuracy"]}
+
+
+@pytest.mark.parametrize("kind", [GridSearchCV, RandomSearchCV])
+def test_a_callable_that_chooses_among_several_metrics_needs_an_outer_one(kind):
+    search = kind(SVC(), {"C": [1.0, 10.0]}, cv=3, refit=lambda results: 0, **SEVERAL)
+    if kind is RandomSearchCV:
+        search.set_params(n_iter=2)
+    with pytest.raises(ValueError, match="names none of them to score by: give scoring="):
+        nested_cross_validate(search, X, y)
+    result = nested_cross_validate(search, X, y, outer_cv=2, scoring="f1", refit=False)
+    assert np.isfinite([result.outer_scores, result.inner_scores]).all()
+
+
+def test_a_rule_names_the_metric():
+    rule = OneStandardError("C", metric="f1")
+    space = {"C": [0.1, 1.0, 10.0]}
+    search = RandomSearchCV(SVC(), space, n_iter=3, cv=3, refit=rule, **SEVERAL)
+    found = nested_cross_validate(search, X, y, outer_cv=OUTER, refit=False)
+    alone = search.set_params(scoring="f1", refit=OneStandardError("C"))
+    alone = nested_cross_validate(alone, X, y, outer_cv=OUTER, refit=False)
+    np.testing.assert_array_equal(found.outer_scores, alone.outer_scores)
+    np.testing.assert_array_equal(found.inner_scores, alone.inner_scores)
+    with pytest.raises(ValueError, match="give scoring="):  # whose score asks no rule
+        nested_cross_validate(GridSearchCV(SVC(), space, refit=rule, **SEVERAL), X, y)
 
 
 @pytest.mark.parametrize(

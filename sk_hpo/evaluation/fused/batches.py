@@ -96,7 +96,14 @@ class Feed:
 
     def first(self, k: int, n_rows: int) -> tuple[Any, Any]:
         """Return the first rows of model k, without drawing anything."""
-        rows = self._rows(k, torch.arange(min(n_rows, len(self._data[k]))))
+        return self._part(k, 0, n_rows)
+
+    def batch(self, k: int, b: int) -> tuple[Any, Any]:
+        """Return batch b of model k, as it is without shuffling."""
+        return self._part(k, b * self._size, (b + 1) * self._size)
+
+    def _part(self, k: int, begin: int, end: int) -> tuple[Any, Any]:
+        rows = self._rows(k, torch.arange(begin, min(end, len(self._data[k]))))
         return tuple(self._take(k, part, rows) for part in (0, 1))
 
     def targets_are_classes(self, n_classes: int, ignored: int | None) -> bool:

@@ -199,13 +199,14 @@ def _module(net: Any) -> str | None:
     module = net.module_
     if not isinstance(module, torch.nn.Module):
         return "its module is not a torch Module"
-    parameters = list(module.named_parameters(remove_duplicate=False))
-    if len(parameters) != len({id(p) for _, p in parameters}):
+    parts = [part for _, part in module.named_modules(remove_duplicate=False)]
+    parameters = [p for part in parts for p in part._parameters.values() if p is not None]
+    ids = list(map(id, parameters))
+    if len(ids) != len(set(ids)):
         return "its module ties weights"
-    of_optimizer = [id(p) for p in net.optimizer_.param_groups[0]["params"]]
-    if of_optimizer != [id(p) for _, p in parameters]:
+    if ids != list(map(id, net.optimizer_.param_groups[0]["params"])):
         return "its optimizer has other parameters than its module"
-    trained = [p for _, p in parameters if p.requires_grad]
+    trained = [p for p in parameters if p.requires_grad]
     if not trained:
         return "nothing in it is trained"
     if any(p.ndim == 0 for p in trained):
@@ -219,14 +220,14 @@ def _module_parts(net: Any) -> str | None:
     for name, part in net.module_.named_modules():
         if isinstance(part, torch.nn.RNNBase):
             return f"{type(part).__name__} keeps a list of weights of its own"
-        if hasattr(part, "parametrizations"):
+        if "parametrizations" in part._modules:
             return f"{name!r} is parametrized"
-        if any(getattr(part, hooks) for hooks in _HOOKS):
+        if any(map(vars(part).get, _HOOKS)):
             return f"{name!r} has hooks"
         if isinstance(part, torch.nn.modules.lazy.LazyModuleMixin):
             return f"{name!r} is lazy"
-    if any(p._backward_hooks for p in net.module_.parameters()):
-        return "a parameter has hooks"
+        if any(p is not None and p._backward_hooks for p in part._parameters.values()):
+            return "a parameter has hooks"
     return None
 
 

@@ -1,4 +1,10 @@
-"""Linear layers of K models: products of matrices at once, where they round as single ones."""
+"""Linear layers of K models: products of matrices at once, where they round as single ones.
+
+torch has two libraries for float32. MKL, which it takes, keeps to AVX2 on AMD's processors;
+oneDNN, which it takes where operands may be rounded to bfloat16, rounds none on a processor
+without units for that, and has kernels for AVX-512. Both mostly add up in the order of the
+inputs, so that the bits are the same: that is tried for each shape, and the faster taken.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +29,10 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Any, w: Any, b: Any, at_once: bool) -> Any:
+        y, w = _linear_forward(x, w, b, at_once)
         ctx.save_for_backward(x, w)
         ctx.at_once = at_once
-        return _linear_forward(x, w, b, at_once)
+        return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
@@ -34,16 +41,17 @@ class _Linear(torch.autograd.Function):
         return *linear_backward(gradient, x, w, ctx.at_once, wanted), None
 
 
-def _linear_forward(x: Any, w: Any, b: Any, at_once: bool) -> Any:
+def _linear_forward(x: Any, w: Any, b: Any, at_once: bool) -> tuple[Any, Any]:
     if not at_once:
-        return _singly(F.linear, x, w, *([] if b is None else [b]))
-    if b is None:
-        return torch.bmm(x, w.transpose(1, 2))
-    return torch.baddbmm(b.unsqueeze(1), x, w.transpose(1, 2))
+        return _singly(F.linear, x, w, *([] if b is None else [b])), w
+    if _is_much(x, w.shape[1]):
+        w = w.contiguous()  # which oneDNN would do for each product
+    added = None if b is None else b.unsqueeze(1)
+    return _product(x, w.transpose(1, 2), added), w
 
 
-def linear_forward(x: Any, w: Any, b: Any) -> tuple[Any, bool]:
-    """Return the linear layer of K models, and whether their products can be done at once.
+def linear_forward(x: Any, w: Any, b: Any) -> tuple[Any, tuple[Any, Any, Any]]:
+    """Return the linear layer of K models, and what `linear_backward` wants of it.
 
     Parameters
     ----------
@@ -52,7 +60,8 @@ def linear_forward(x: Any, w: Any, b: Any) -> tuple[Any, bool]:
     b : Tensor of shape (K, n_outputs) or None
     """
     at_once = _at_once(x, w, b)
-    return _linear_forward(x, w, b, at_once), at_once
+    y, w = _linear_forward(x, w, b, at_once)
+    return y, (x, w, at_once)
 
 
 def _at_once(x: Any, w: Any, b: Any) -> bool:
@@ -67,14 +76,81 @@ def linear_backward(
 
     Products are taken in the orientation in which autograd takes those of one model.
     """
-    product = torch.bmm if at_once else _products
-    of_x = product(gradient, w) if wanted[0] else None
-    of_w = product(gradient.transpose(1, 2), x) if wanted[1] else None
-    if not wanted[2]:
-        return of_x, of_w, None
-    if at_once:
-        return of_x, of_w, gradient.sum(1)
-    return of_x, of_w, torch.stack([of_k.sum(0) for of_k in gradient])
+    turned = gradient.transpose(1, 2)
+    if not at_once:
+        of_x = _singly(torch.mm, gradient, w) if wanted[0] else None
+        of_w = _singly(torch.mm, turned, x) if wanted[1] else None
+        of_b = torch.stack([of_k.sum(0) for of_k in gradient]) if wanted[2] else None
+        return of_x, of_w, of_b
+    of_x = _product(gradient, w) if wanted[0] else None
+    of_w = _product(turned, x) if wanted[1] else None
+    return of_x, of_w, gradient.sum(1) if wanted[2] else None
+
+
+# -- the two libraries -----------------------------------------------------------------------
+
+# Multiplications of numbers from which on oneDNN makes up for what it needs for a call.
+_MANY = 2_000_000
+
+_MATMUL: Any = getattr(torch.backends.mkldnn, "matmul", None)
+
+
+def _is_much(one: Any, n_columns: int) -> bool:
+    """Whether a product has so many columns that oneDNN may be worth a look."""
+    much = one.numel() * n_columns >= _MANY
+    return much and one.dtype == torch.float32 and not one.is_cuda and _has_onednn()
+
+
+def _product(one: Any, other: Any, added: Any = None) -> Any:
+    """Return the products of K pairs of matrices, each as it would be alone."""
+    if _is_much(one, other.shape[2]):
+        sides = (one.shape, one.stride(), other.shape, other.stride())
+        if _onednn_rounds_alike(*sides, added is not None, torch.get_num_threads()):
+            return _by_onednn(one, other, added)
+    return _by_mkl(one, other, added)
+
+
+def _by_mkl(one: Any, other: Any, added: Any) -> Any:
+    return torch.bmm(one, other) if added is None else torch.baddbmm(added, one, other)
+
+
+def _by_onednn(one: Any, other: Any, added: Any) -> Any:
+    _MATMUL.fp32_precision = "bf16"
+    try:
+        return _by_mkl(one, other, added)
+    finally:
+        _MATMUL.fp32_precision = "none"
+
+
+def _has_onednn() -> bool:
+    """Whether oneDNN is there, and the user has said nothing about its precision."""
+    return getattr(_MATMUL, "fp32_precision", None) == "none"
+
+
+@lru_cache(maxsize=1024)
+def _onednn_rounds_alike(
+    shape: torch.Size,
+    stride: tuple[int, ...],
+    other_shape: torch.Size,
+    other_stride: tuple[int, ...],
+    biased: bool,
+    n_threads: int,
+) -> bool:
+    """Whether oneDNN gives MKL's bits for so many such matrices, on this machine."""
+    generator = torch.Generator().manual_seed(0)
+    one = torch.empty_strided(shape, stride)
+    other = torch.empty_strided(other_shape, other_stride)
+    added = torch.empty(shape[0], 1, other_shape[2])
+    for x in (one, other, added):
+        x.copy_(_some_noise(generator, x.numel()).view(x.shape))
+    given = one, other, added if biased else None
+    return torch.equal(_by_mkl(*given), _by_onednn(*given))
+
+
+def _some_noise(generator: torch.Generator, n: int) -> torch.Tensor:
+    """Return n numbers; a few, again and again, for drawing takes longer than a product."""
+    drawn = torch.randn(min(n, 10_007), generator=generator)
+    return drawn.repeat(-(-n // len(drawn)))[:n]
 
 
 def _singly(function: Any, *tensors: torch.Tensor) -> torch.Tensor:
@@ -85,10 +161,6 @@ def _singly(function: Any, *tensors: torch.Tensor) -> torch.Tensor:
     return torch.stack(
         [function(*(x.clone() for x in of_k)) for of_k in zip(*tensors, strict=True)]
     )
-
-
-def _products(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    return _singly(torch.mm, one, other)
 
 
 _VECTOR = 16  # numbers in the widest

@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from sk_hpo.evaluation.fused.numbers import Numbers, Parameters, rounds_alike
+from sk_hpo.evaluation.fused.numbers import (
+    Numbers,
+    Parameters,
+    Squares,
+    root_is_lost,
+    rounds_alike,
+)
 from sk_hpo.evaluation.fused.stack import Layout, Stack
 
 __all__ = ["KNOWN", "Optimizers"]
@@ -40,6 +46,15 @@ KNOWN = (
 # Those that only scale tensors, which `Numbers` may do, and the classes where that is so.
 _RATES = ("lr", "weight_decay", "momentum")
 _WITH_RATES = KNOWN[:9]
+
+# Where they keep means of squares of which they take the root, and then add eps.
+_SQUARES = {
+    torch.optim.Adam: "exp_avg_sq",
+    torch.optim.AdamW: "exp_avg_sq",
+    torch.optim.NAdam: "exp_avg_sq",
+    torch.optim.RMSprop: "square_avg",
+    torch.optim.Adagrad: "sum",
+}
 
 # Numbers of a run, unless of one model: its tensors are gone through once per operation.
 _NUMBERS = 1 << 18
@@ -164,6 +179,7 @@ class _Run:
                 else value
                 for name, value in states[0].items()
             }
+        self._squares = _lost_squares(like, stack.weights)  # a state not yet seen as such
         self.take_over(optimizers)
         # Without what torch wraps around it for hooks and profilers, of which there are none.
         self._step = unwrap(type(like).step).__get__(self._optimizer)
@@ -188,6 +204,10 @@ class _Run:
 
     def step(self) -> None:
         self._step()
+        if self._squares is not None:
+            state = self._optimizer.state[self._parameter]
+            state[self._squares] = state[self._squares].as_subclass(Squares)
+            self._squares = None
 
     def write_back(self, i: int, optimizer: Any) -> None:
         state = self._optimizer.state.get(self._parameter, {})
@@ -204,6 +224,17 @@ def _differ(optimizers: Sequence[Any]) -> bool:
     """Whether the rates of some are not those of others."""
     first, *others = map(_rates_of, optimizers)
     return any(other != first for other in others)
+
+
+def _lost_squares(optimizer: Any, like: torch.Tensor) -> str | None:
+    """Return the name of the state, if there is one, that may be `Squares`."""
+    name = _SQUARES.get(type(optimizer))
+    (group,) = optimizer.param_groups
+    if name is None or like.is_cuda:
+        return None
+    # A bias correction divides the root by no less than it does at the first step.
+    divisor = (1 - group["betas"][1]) ** 0.5 if "betas" in group else 1.0
+    return name if root_is_lost(group["eps"], divisor, like.dtype) else None
 
 
 def _equal_runs(keys: Sequence[Any], most: int) -> list[slice]:

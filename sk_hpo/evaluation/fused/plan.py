@@ -43,12 +43,11 @@ class _Linear(_Step):
     def forward(self, x: Any, weights: Sequence[Any], draws: Any) -> tuple[Any, Any]:
         w = weights[self.weight]
         b = None if self.bias is None else weights[self.bias]
-        y, at_once = linear_forward(x, w, b)
-        return y, (x, w, at_once)
+        return linear_forward(x, w, b)
 
     def backward(self, gradient: Any, kept: Any, gradients: list[Any], first: bool) -> Any:
-        x, w, at_once = kept
         wanted = (not first, True, self.bias is not None)
+        x, w, at_once = kept
         of_x, gradients[self.weight], of_b = linear_backward(gradient, x, w, at_once, wanted)
         if self.bias is not None:
             gradients[self.bias] = of_b

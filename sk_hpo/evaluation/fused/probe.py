@@ -23,7 +23,7 @@ from sk_hpo.evaluation.fused.rows import Rows, is_one_by_one, plain, recorded
 from sk_hpo.evaluation.fused.stack import Stack
 from sk_hpo.evaluation.rng import get_state, kept
 
-__all__ = ["why_not_together"]
+__all__ = ["equal", "why_not_together"]
 
 _SEEDS = (11, 12)
 
@@ -194,12 +194,13 @@ def _difference(alone: Sequence[list[Any]], together: Sequence[list[Any]]) -> st
         if len(ours) != len(theirs):
             return "its forward makes buffers"
         for one, other in zip(ours, theirs, strict=True):
-            if one.shape != other.shape or not _equal(one, other):
+            if one.shape != other.shape or not equal(one, other):
                 return "this machine's kernels round differently for several models at once"
     return ""
 
 
-def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+def equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether the numbers of two tensors are the same; NaN are."""
     if one.is_cuda:  # where not even two equal runs need agree to the last bit
         return torch.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True)
     return torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
@@ -207,4 +208,4 @@ def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 def _wrote(before: torch.nn.Module, after: torch.nn.Module) -> bool:
     pairs = zip(before.parameters(), after.parameters(), strict=True)
-    return not all(_equal(one.detach(), other.detach()) for one, other in pairs)
+    return not all(equal(one.detach(), other.detach()) for one, other in pairs)

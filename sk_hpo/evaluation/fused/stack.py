@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ import torch
 from sk_hpo.evaluation.fused.dropout import Draws, Rate
 from sk_hpo.evaluation.fused.rows import Rows
 
-__all__ = ["Layout", "Stack", "rates_of"]
+__all__ = ["Layout", "Stack", "groups_of", "rates_of"]
 
 _ALIGN = 16  # elements; 64 bytes of float32
 
@@ -75,7 +76,9 @@ class Stack:
     Parameters
     ----------
     modules : sequence of Module
-        Alike but for the values of parameters and buffers. They are attached.
+        Alike but for the values of parameters and buffers.
+    attached : bool, default=True
+        Whether to attach them; if not, they stay as they are.
 
     Attributes
     ----------
@@ -85,7 +88,7 @@ class Stack:
         What is trained, and the gradient of the last step.
     """
 
-    def __init__(self, modules: Sequence[torch.nn.Module]) -> None:
+    def __init__(self, modules: Sequence[torch.nn.Module], *, attached: bool = True) -> None:
         self.modules = list(modules)
         self.layout = Layout.of(modules[0])
         trained = [[p for p in m.parameters() if p.requires_grad] for m in modules]
@@ -114,7 +117,7 @@ class Stack:
             for name in rates[0]
             if len({of_k[name] for of_k in rates}) > 1
         }
-        for k in range(len(modules)):
+        for k in range(len(modules)) if attached else ():
             self.attach(k)
 
     @property
@@ -227,6 +230,24 @@ class Stack:
 def _home(module: torch.nn.Module, name: str) -> tuple[torch.nn.Module, str]:
     path, _, leaf = name.rpartition(".")
     return module.get_submodule(path), leaf
+
+
+# Numbers that the models of a group may have together: what a cache holds several times,
+# for gradients and the states of optimizers.
+_NUMBERS = 400_000
+_MOST = 64
+
+
+def groups_of(items: Sequence[Any], module: torch.nn.Module) -> list[Sequence[Any]]:
+    """Return `items`, one for each of many such modules, in groups that caches can hold.
+
+    They are of about equal size.
+    """
+    most = min(_MOST, max(2, _NUMBERS // Layout.of(module).size))
+    n = len(items)
+    n_groups = -(-n // most)
+    bounds = [i * n // n_groups for i in range(n_groups + 1)]
+    return [items[a:b] for a, b in pairwise(bounds)]
 
 
 def rates_of(module: Any) -> dict[str, float]:

@@ -5,23 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from sk_hpo.evaluation.fused.batches import Feed, kind_of
 from sk_hpo.evaluation.fused.guard import is_big, signature, why_alone
 from sk_hpo.evaluation.fused.probe import why_not_together
-from sk_hpo.evaluation.fused.stack import Layout
+from sk_hpo.evaluation.fused.stack import groups_of
 from sk_hpo.evaluation.fused.train import Member, train
 from sk_hpo.evaluation.resources import Training
 from sk_hpo.evaluation.rng import Stream
 
 __all__ = ["NO_OTHER", "advance_together"]
-
-# Numbers that the models of a group may have together: what a cache holds several times,
-# for gradients and the states of optimizers.
-_NUMBERS = 400_000
-_MOST = 64
 
 
 @dataclass
@@ -64,7 +58,7 @@ def advance_together(
     able = [training for training in trainings if _may_join(training, must_gain)]
     left += [training for training in trainings if training.reason]
     for candidates in _by_kind(_candidates(able, loaders, left)):
-        for group in _groups(candidates):
+        for group in groups_of(candidates, candidates[0].net.module_):
             reason = _why_not(group, must_gain)
             if reason:
                 left += _with(reason, (candidate.training for candidate in group))
@@ -119,16 +113,6 @@ def _by_kind(candidates: Iterable[_Candidate]) -> list[list[_Candidate]]:
     for candidate in candidates:
         found.setdefault(candidate.kind, []).append(candidate)
     return list(found.values())
-
-
-def _groups(candidates: Sequence[_Candidate]) -> list[Sequence[_Candidate]]:
-    """Return `candidates` in groups of about equal size that caches can hold."""
-    size = Layout.of(candidates[0].net.module_).size
-    most = min(_MOST, max(2, _NUMBERS // size))
-    n_groups = -(-len(candidates) // most)
-    n = len(candidates)
-    bounds = [i * n // n_groups for i in range(n_groups + 1)]
-    return [candidates[a:b] for a, b in pairwise(bounds)]
 
 
 def _why_not(group: Sequence[_Candidate], must_gain: bool) -> str:

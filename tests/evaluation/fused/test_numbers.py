@@ -1,12 +1,14 @@
 """Hyperparameters of several models in the place of one: the bits that each gives alone."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from sk_hpo.evaluation.fused.numbers import Numbers, Parameters
-from sk_hpo.evaluation.fused.optimizers import _WITH_RATES, KNOWN, Optimizers
+from sk_hpo.evaluation.fused.numbers import Numbers, Parameters, Squares, root_is_lost
+from sk_hpo.evaluation.fused.optimizers import _SQUARES, _WITH_RATES, KNOWN, Optimizers
 from sk_hpo.evaluation.fused.stack import Stack
 
 K = 5
@@ -120,3 +122,49 @@ def test_arithmetic_is_that_of_each():
         n**2
     with pytest.raises(TypeError, match="round"):
         2**n
+
+
+@pytest.mark.parametrize("kind", list(_SQUARES))
+@pytest.mark.parametrize("lrs", [[0.01] * K, LRS])
+@pytest.mark.parametrize("eps", [None, 1e-20, 0.0])
+def test_gradients_of_nothing_and_next_to_it(kind, lrs, eps):
+    """The roots of their squares are what `Squares` raises, where eps drowns them."""
+    torch.manual_seed(0)
+    given = {} if eps is None else {"eps": eps}
+    modules = [nn.Linear(13, 7, bias=False) for _ in range(K)]
+    alone = [deepcopy(module) for module in modules]
+    optimizers, alone_optimizers = (
+        [kind(m.parameters(), lr=lr, **given) for m, lr in zip(those, lrs, strict=True)]
+        for those in (modules, alone)
+    )
+    stack = Stack(modules)
+    together = Optimizers(stack, optimizers, [3] * K)
+    generator = torch.Generator().manual_seed(0)
+    sizes = torch.tensor([0.0, 1e-30, 1e-22, 1e-19, 1e-17, 1e-9, 1.0])
+    for _ in range(4):
+        together.refresh()
+        for _ in range(3):
+            drawn = torch.randn(K, 7, 13, generator=generator) * sizes[:, None]
+            stack.keep_gradients(slice(None), [drawn])
+            together.step([True] * K)
+            for k, module in enumerate(alone):
+                module.weight.grad = drawn[k].clone()
+                alone_optimizers[k].step()
+        together.write_back()
+    for k in range(K):
+        ours, theirs = stack.weights[k].view(-1)[:91], alone[k].weight.detach().view(-1)
+        assert torch.allclose(ours, theirs, rtol=0, atol=0, equal_nan=True)
+        state = optimizers[k].state[modules[k].weight]
+        other = alone_optimizers[k].state[alone[k].weight]
+        assert torch.equal(state[_SQUARES[kind]], other[_SQUARES[kind]])
+
+
+def test_an_eps_that_is_seen_keeps_the_roots():
+    assert root_is_lost(1e-8, (1 - 0.999) ** 0.5, torch.float32)
+    assert root_is_lost(1e-10, 1.0, torch.float32)
+    assert not root_is_lost(1e-12, 1.0, torch.float32)
+    assert not root_is_lost(0.0, 1.0, torch.float32)
+    assert not root_is_lost(1e-8, 1.0, torch.float64)
+    raised = torch.tensor([0.0, 4.0, torch.nan]).as_subclass(Squares).sqrt()
+    assert raised.tolist()[:2] == [2.0**-60, 2.0]
+    assert raised.isnan().tolist() == [False, False, True]

@@ -27,7 +27,7 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier, Ne
 from skorch.dataset import ValidSplit
 from torch import nn, optim
 
-from sk_hpo.evaluation.fused import together
+from sk_hpo.evaluation.fused import stack
 from sk_hpo.evaluation.rng import kept
 from sk_hpo.evaluation.skorch import SkorchEpochs
 
@@ -429,7 +429,7 @@ def test_torch_tensors():
 
 def test_more_nets_than_a_group_holds():
     nets = [classifier(lr=0.01 * k) for k in range(1, 24)]
-    assert len(nets) * 3 > together._MOST
+    assert len(nets) * 3 > stack._MOST
     assert_same(nets, epochs=(1,))
 
 
