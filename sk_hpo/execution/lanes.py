@@ -17,7 +17,8 @@ from typing import Any
 from joblib.externals import loky
 
 from sk_hpo.execution.pool import ProcessExecutor
-from sk_hpo.execution.worker import forget, serve
+from sk_hpo.execution.watchdog import serve
+from sk_hpo.execution.worker import forget
 
 __all__ = ["LaneExecutor"]
 

@@ -1,12 +1,15 @@
-"""End the process when a call runs too long, and write down where it hung.
+"""End a worker process when a call runs too long, or when nobody waits for it any more.
 
-Python's `faulthandler` does it from a thread of its own in C: it needs no interpreter, so
-that it ends a fit that holds the GIL or waits in compiled code.
+A call that runs too long is ended by Python's `faulthandler`, which writes down where it
+hung, from a thread of its own in C: it needs no interpreter, so that it ends a fit that
+holds the GIL or waits in compiled code.
 """
 
 from __future__ import annotations
 
 import faulthandler
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,10 +17,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["limited"]
+__all__ = ["limited", "serve"]
+
+_LOOK = 2.0  # seconds between two looks at the driver
 
 _lock = threading.Lock()
 _deadlines: dict[int, tuple[float, IO[str]]] = {}  # by thread: calls may overlap in threads
+
+
+def serve(driver: int) -> None:
+    """Begin the life of a worker process whose parent is the process `driver`.
+
+    A terminal sends Ctrl-C to all processes, and the driver decides for all. A driver that
+    was killed takes its workers with it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(_LOOK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -6,11 +6,9 @@ know how to carry any of these.
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,30 +28,10 @@ __all__ = [
     "run_beside_file",
     "run_call",
     "sequentially",
-    "serve",
 ]
 
 _loading = threading.Lock()
 _loaded: dict[str, Any] = {}  # what this process loaded last, by its name
-
-
-_WATCH = 2.0  # seconds between two looks at the driver
-
-
-def serve(driver: int) -> None:
-    """Begin the life of a worker process whose driver is the process `driver`.
-
-    A terminal sends Ctrl-C to all processes, and the driver decides for all. A driver that
-    was killed takes its workers with it.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == driver:
-            time.sleep(_WATCH)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 class Ticket(NamedTuple):
