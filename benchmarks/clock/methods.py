@@ -52,7 +52,7 @@ METHODS = {
     "sklearn-halving": Method("with_sklearn", "halving", {"n": "hyperband"}),
     "sklearn-halving-default": Method("with_sklearn", "halving", {"n": "exhaust"}),
     "optuna": Method("with_optuna", "search", {}, ("optuna", "optuna_integration")),
-    "ray-asha": Method("with_ray", "search", {}, ("ray",)),
+    "ray-asha": Method("with_ray", "search", {}, ("ray", "pyarrow")),
     "sk_hpo-hyperband": _ours("HalvingHyperbandSearchCV"),
     "sk_hpo-hyperband-paired": _ours("HalvingHyperbandSearchCV", paired=True),
     "sk_hpo-asha": _ours("ASHASearchCV"),

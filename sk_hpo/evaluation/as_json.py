@@ -65,7 +65,7 @@ def _is_number(value: Any) -> bool:
 
 def _is_scores(value: Any) -> bool:
     return _is_number(value) or (
-        isinstance(value, dict) and bool(value) and all(map(_is_number, value.values()))
+        isinstance(value, dict) and all(map(_is_number, value.values()))
     )
 
 

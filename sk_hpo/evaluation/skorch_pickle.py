@@ -9,7 +9,9 @@ What some parts of a net leave out of their pickles, though training needs it, g
 
 from __future__ import annotations
 
+import builtins
 import copyreg
+import inspect
 import io
 import pickle
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from typing import Any
 
 import cloudpickle
 import torch
-from skorch.callbacks import EarlyStopping, EpochScoring
+from skorch.callbacks import EarlyStopping, EpochScoring, PrintLog
 from torch.nn.utils.parametrize import is_parametrized
 
 from sk_hpo.evaluation.nets import overridden
@@ -27,11 +29,15 @@ from sk_hpo.evaluation.nets import overridden
 __all__ = ["callbacks_of", "dumps", "loads"]
 
 
+_PRINT = inspect.signature(PrintLog).parameters["sink"].default
+
+
 class _Pickler(cloudpickle.Pickler):
     """Pickles the memory of tensors, once for all that share it, and parametrized modules.
 
     Those (weight norm, spectral norm) torch refuses: it wants them to be rebuilt by code and
     filled from a state dict, for pickles that last; the pickle of a paused net does not.
+    Ray puts a function of its own in the place of `print`, which skorch's callbacks hold.
     """
 
     def reducer_override(self, obj: Any) -> Any:
@@ -41,6 +47,8 @@ class _Pickler(cloudpickle.Pickler):
             return _typed, (obj._untyped_storage, obj.dtype)
         if isinstance(obj, torch.nn.Module) and is_parametrized(obj):
             return copyreg.__newobj__, (type(obj),), vars(obj)  # type: ignore[attr-defined]
+        if obj is _PRINT:
+            return getattr, (builtins, "print")
         return super().reducer_override(obj)
 
 

@@ -146,7 +146,9 @@ class SearchCV(HonestScores):
     def __sklearn_clone__(self) -> Any:
         """Return a clone that runs where this one does: pools and clients are not copied."""
         alone = copy(self)  # without the executor
-        return super(SearchCV, alone).__sklearn_clone__().set_params(executor=self.executor)
+        cloned = super(SearchCV, alone).__sklearn_clone__()
+        cloned.executor = self.executor
+        return cloned
 
     def __getstate__(self) -> Any:
         return {**super().__getstate__(), "executor": None}

@@ -40,10 +40,10 @@ def described(value: Any, depth: int = 0) -> Any:
     >>> described(Ridge(alpha=2.0))["alpha"], described(np.float64(0.5)), described(Ridge)
     (2.0, 0.5, 'sklearn.linear_model._ridge.Ridge')
     """
-    if isinstance(value, _PLAIN):
-        return value
     if isinstance(value, np.generic):
         return described(value.item()) if value.dtype != object else _name(type(value))
+    if isinstance(value, _PLAIN):
+        return value
     if isinstance(value, type):
         return _name(value)
     if depth > _DEEPEST:

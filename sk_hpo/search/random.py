@@ -158,8 +158,7 @@ class RandomSearchCV(SearchCV):
         sampler = super()._sampler(problem)
         space = problem.space
         lists = all(d.kind in ("categorical", "ordinal") for d in space.dimensions)
-        whole = space.size <= self.n_iter and self.stop is None and self.time_budget is None
-        if isinstance(sampler, RandomSampler) and lists and whole:
+        if isinstance(sampler, RandomSampler) and lists and space.size <= self.n_iter:
             return GridSampler()  # all of it, so in order
         return sampler
 

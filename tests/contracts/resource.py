@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from joblib.externals.loky import get_reusable_executor
+from joblib.executor import get_memmapping_executor
 
 from sk_hpo.evaluation.resources import Model, Resource, TrainingData
 from sk_hpo.evaluation.rng import get_state, seeded, set_state
@@ -70,7 +70,7 @@ class Run:
 
 def elsewhere(function: Any, *args: Any) -> Any:
     """Call `function` in a worker process that lives as long as the tests."""
-    return get_reusable_executor(max_workers=1, timeout=60).submit(function, *args).result()
+    return get_memmapping_executor(1, timeout=60).submit(function, *args).result()
 
 
 def _advance(

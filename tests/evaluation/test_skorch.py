@@ -936,3 +936,15 @@ def test_the_resource_is_a_record():
     assert SkorchEpochs.name == "epochs"
     assert SkorchEpochs().continues
     assert SkorchEpochs(private_files=False) != SimpleNamespace(private_files=False)
+
+
+def test_a_print_that_was_replaced_hinders_no_pause(monkeypatch):
+    from sk_hpo.evaluation.skorch_pickle import dumps, loads
+
+    rng = np.random.default_rng(0)
+    trained = NeuralNetClassifier(
+        nn.Linear, module__in_features=3, module__out_features=2, max_epochs=1, verbose=0,
+        criterion=nn.CrossEntropyLoss,
+    ).fit(rng.normal(size=(20, 3)).astype(np.float32), rng.integers(2, size=20))  # fmt: skip
+    monkeypatch.setattr("builtins.print", lambda *args, **kwargs: None)  # as Ray does
+    assert list(loads(dumps(trained)).history) == list(trained.history)

@@ -96,7 +96,10 @@ def test_a_candidate_that_kills_its_worker_or_hangs_ranks_last(how, n_jobs, told
         trial_timeout=5.0 if how == "hang" else None,
         random_state=0,
     )
-    with pytest.warns(RuntimeWarning, match="2 fits failed out of a total of 6") as heard:
+    with (
+        pytest.warns(UserWarning, match="test scores are non-finite"),
+        pytest.warns(RuntimeWarning, match="2 fits failed out of a total of 6") as heard,
+    ):
         search.fit(X, y)
     assert told in str(heard[0].message)
     if how == "hang":

@@ -53,7 +53,7 @@ def test_a_losers_files_go_at_once_and_the_folder_in_the_end(
             assert not {name for name in there if int(name.split("-")[0]) in retired}
             seen.append(len(there))
 
-    monkeypatch.setattr("sk_hpo.search.base.CrossValidation", Watched)
+    monkeypatch.setattr("sk_hpo.search.running.CrossValidation", Watched)
     search = hyperband(net(), n_jobs=n_jobs, accelerator=accelerator).fit(X, y)
     assert retired == {trial.id for trial in search.history_}
     assert seen[-1] == 0

@@ -50,8 +50,11 @@ class Forking(Executor):
     def share(self, context):
         self.context, self.queue = context, []
 
-    def submit(self, key, function, *args):
+    def submit(self, key, function, *args, limit=None):
         self.queue.append((key, function, args))
+
+    def cancel(self):
+        return []
 
     def wait(self):
         key, function, args = self.queue.pop(0)
@@ -78,7 +81,7 @@ class Forking(Executor):
 
 @pytest.fixture
 def forking(monkeypatch):
-    monkeypatch.setattr("sk_hpo.search.base.make_executor", lambda *args: Forking())
+    monkeypatch.setattr("sk_hpo.search.running.make_executor", lambda *_, **__: Forking())
 
 
 def splits(search, row):

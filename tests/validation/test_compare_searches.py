@@ -22,6 +22,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sk_hpo.search.hyperband import HalvingHyperbandSearchCV
 from sk_hpo.search.random import RandomSearchCV
+from sk_hpo.validation.alarm import LeakageWarning
 from sk_hpo.validation.compare_searches import CompareSearchesDisplay, compare_searches
 from sk_hpo.validation.nested import nested_cross_validate
 
@@ -132,14 +133,16 @@ def test_scores_by_another_metric_than_the_search(searches):
 def test_groups_go_to_both_levels():
     groups = np.repeat(np.arange(15), 6)
     search = GridSearchCV(SVC(), {"C": [1.0, 2.0]}, cv=GroupKFold(4))
-    frame = compare_searches(
-        {"grid": search, "plain": GridSearchCV(SVC(), {"C": [1.0]}, cv=2)},
-        X,
-        y,
-        outer_cv=GroupKFold(3),
-        groups=groups,
-        budget={"fits": 8},
-    )
+    plain = GridSearchCV(SVC(), {"C": [1.0]}, cv=2)
+    with pytest.warns(LeakageWarning, match="StratifiedKFold, does not look at them"):
+        frame = compare_searches(
+            {"grid": search, "plain": plain},
+            X,
+            y,
+            outer_cv=GroupKFold(3),
+            groups=groups,
+            budget={"fits": 8},
+        )
     assert frame["n_fits"].tolist() == [8] * 3 + [2] * 3
     with pytest.raises(ValueError, match="both sides of outer fold"):
         compare_searches({"grid": search}, X, y, outer_cv=3, groups=groups)
