@@ -123,7 +123,7 @@ def run(
             begun=recorder.begun if recorder else (),
             n_asked=recorder.n_asked if recorder else 0,
         )
-        folder.done = stopped_by is None
+        folder.done = folder.done or stopped_by is None
         if recorder:
             recorder.end(stopped_by)
     _check_stopped(search, scheduler, stopped_by)

@@ -947,4 +947,4 @@ def test_a_print_that_was_replaced_hinders_no_pause(monkeypatch):
         criterion=nn.CrossEntropyLoss,
     ).fit(rng.normal(size=(20, 3)).astype(np.float32), rng.integers(2, size=20))  # fmt: skip
     monkeypatch.setattr("builtins.print", lambda *args, **kwargs: None)  # as Ray does
-    assert list(loads(dumps(trained)).history) == list(trained.history)
+    assert list(loads(dumps(trained, None))[0].history) == list(trained.history)
