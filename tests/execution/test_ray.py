@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import builtins
+
 import joblib
 import pytest
 from contracts.executor import ProcessContract, add
@@ -11,6 +13,7 @@ ray = pytest.importorskip("ray")
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
+    own = builtins.print  # Ray puts its own in its place
     ray.init(
         address="local",
         num_cpus=2,
@@ -20,6 +23,7 @@ def cluster():
     )
     yield
     ray.shutdown()
+    builtins.print = own
 
 
 class TestRay(ProcessContract):

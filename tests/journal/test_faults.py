@@ -152,6 +152,7 @@ class Interrupt(BaseException):
 
 def test_an_interrupt_between_any_two_lines_of_code_does_no_harm(path):
     records = asks_and_values(2)
+    before = sys.gettrace()  # of who measures what tests cover
     for instant in range(1000):
         path.unlink(missing_ok=True)
         journal = JournalWriter.open(path, HEADER, sync_every=NEVER)
@@ -174,7 +175,7 @@ def test_an_interrupt_between_any_two_lines_of_code_does_no_harm(path):
         except Interrupt:
             pass
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
         journal.append(records[2])
         journal.close()
         found = jobs_and_values(path)
