@@ -166,7 +166,7 @@ def press_once(pid, flag):
 
 def test_ctrl_c_while_workers_train(temporary, log, tmp_path):
     estimator = acting(press_once, os.getpid(), str(tmp_path / "flag"), log=log)
-    search = hyperband(estimator, n_jobs=2)
+    search = hyperband(estimator, n_jobs=2, accelerator="off")  # so that there are results
     with pytest.warns(UserWarning, match="the best of the .* is taken"):
         search.fit(X, y)
     assert search.stopped_by_ == "interrupt"
