@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sk_hpo.evaluation.fold import FoldResult
+from sk_hpo.evaluation.records import FoldResult
 
 __all__ = ["from_json", "to_json"]
 

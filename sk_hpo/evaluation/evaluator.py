@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sk_hpo.evaluation.fold import FoldContext, FoldResult, FoldTask, failure, run_folds
+from sk_hpo.evaluation.fold import run_folds
 from sk_hpo.evaluation.paused import paused_path, read, write
+from sk_hpo.evaluation.records import FoldContext, FoldResult, FoldTask, failure
 from sk_hpo.trial import Call, Config, Job, Outcome
 
 __all__ = ["CrossValidation", "Progress"]

@@ -15,13 +15,11 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sk_hpo.evaluation import rng
+from sk_hpo.evaluation.records import FoldResult
 from sk_hpo.evaluation.resources import Model, Resource
-
-if TYPE_CHECKING:
-    from sk_hpo.evaluation.fold import FoldResult
 
 __all__ = ["Paused", "opened", "paused_path", "read", "sealed", "sleep", "wake", "write"]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from joblib.logger import short_format_time
 
-if TYPE_CHECKING:
-    from sk_hpo.evaluation.fold import FoldContext, FoldResult, FoldTask
+from sk_hpo.evaluation.records import FoldContext, FoldResult, FoldTask
 
 __all__ = ["announce", "tell"]
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sk_hpo import _sklearn
 from sk_hpo.evaluation.answers import plain_accuracy
 from sk_hpo.evaluation.nets import is_net
-
-if TYPE_CHECKING:
-    from sk_hpo.evaluation.fold import FoldContext
+from sk_hpo.evaluation.records import FoldContext
 
 __all__ = ["Ready", "ready", "scores"]
 

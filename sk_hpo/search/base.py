@@ -21,7 +21,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sk_hpo import _sklearn
-from sk_hpo.evaluation.fold import FoldContext, train_whole
+from sk_hpo.evaluation.fold import train_whole
+from sk_hpo.evaluation.records import FoldContext
 from sk_hpo.evaluation.resources import TrainingData
 from sk_hpo.evaluation.rng import seeded
 from sk_hpo.samplers.base import Sampler

@@ -307,7 +307,7 @@ def epochs_of_refit(
 
     Examples
     --------
-    >>> from sk_hpo.evaluation.fold import FoldResult
+    >>> from sk_hpo.evaluation.records import FoldResult
     >>> folds = [FoldResult(0.5, None, 0.0, 0.0, n_epochs=n) for n in (3, 9, 4, 5)]
     >>> epochs_of_refit("median", folds), epochs_of_refit("max", folds)
     (5, 9)

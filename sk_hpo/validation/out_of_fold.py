@@ -12,7 +12,7 @@ import numpy as np
 
 from sk_hpo import _sklearn
 from sk_hpo.evaluation.answers import Answers, rescored, row_scores
-from sk_hpo.evaluation.fold import FoldResult
+from sk_hpo.evaluation.records import FoldResult
 from sk_hpo.validation.correction import CorrectedScore, bbc_cv, bbc_cv_of_rows
 
 __all__ = ["OutOfFold", "pool"]

@@ -16,9 +16,10 @@ from sklearn.model_selection import KFold
 
 from sk_hpo import RandomSearchCV
 from sk_hpo.evaluation.evaluator import CrossValidation
-from sk_hpo.evaluation.fold import FoldContext, FoldResult, run_folds
+from sk_hpo.evaluation.fold import run_folds
 from sk_hpo.evaluation.partial_fit import PartialFitEpochs
 from sk_hpo.evaluation.paused import paused_path
+from sk_hpo.evaluation.records import FoldContext, FoldResult
 from sk_hpo.trial import Job
 
 X, y = load_iris(return_X_y=True)

@@ -19,14 +19,10 @@ from sklearn.model_selection._validation import _fit_and_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from sk_hpo.evaluation.fold import (
-    FoldContext,
-    FoldTask,
-    run_folds,
-    train_whole,
-)
+from sk_hpo.evaluation.fold import run_folds, train_whole
 from sk_hpo.evaluation.partial_fit import PartialFitEpochs
 from sk_hpo.evaluation.paused import paused_path
+from sk_hpo.evaluation.records import FoldContext, FoldTask
 from sk_hpo.evaluation.warm_start import WarmStart
 from sk_hpo.evaluation.whole import Whole
 

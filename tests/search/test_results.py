@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sk_hpo.evaluation.fold import FoldResult
+from sk_hpo.evaluation.records import FoldResult
 from sk_hpo.rungs import Rung
 from sk_hpo.search import results
 from sk_hpo.trial import Outcome, Trial
