@@ -143,11 +143,13 @@ def run(
         long, are outcomes.
     """
     work = _Work(scheduler, evaluator, executor, record or _Forgetful(), limit, n_asked)
+    waiting = begun
     try:
-        work.submit(begun)
         while True:
             reason = stop(None, None) if stop else None
             if reason is None:
+                work.submit(waiting)
+                waiting = ()
                 answer = work.fill()
                 if work.idle:
                     if answer is DONE:
@@ -163,7 +165,10 @@ def run(
 
 
 def go_on(
-    scheduler: Scheduler, evaluator: Evaluator, events: Iterable[Asked | Came]
+    scheduler: Scheduler,
+    evaluator: Evaluator,
+    events: Iterable[Asked | Came],
+    told: Callable[[Job, Outcome], object] | None = None,
 ) -> list[Unfinished] | None:
     """Bring a new `scheduler` to where an earlier run left it.
 
@@ -175,6 +180,8 @@ def go_on(
         Turns values into outcomes.
     events : iterable of Asked and Came
         What `Record.note` was given, in the same order.
+    told : callable or None, default=None
+        ``told(job, outcome)`` hears of each outcome, as it did then.
 
     Returns
     -------
@@ -185,7 +192,9 @@ def go_on(
     running: dict[int, Unfinished] = {}
     for event in events:
         if isinstance(event, Came):
-            _take(running, scheduler, evaluator, event)
+            done = _take(running, scheduler, evaluator, event)
+            if done and told:
+                told(*done)
         elif scheduler.ask() == event.job:
             running[event.number] = Unfinished(event.number, event.job)
         else:

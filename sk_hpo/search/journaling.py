@@ -10,7 +10,7 @@ from typing import Any
 
 from sk_hpo.evaluation.as_json import from_json, to_json
 from sk_hpo.evaluation.evaluator import CrossValidation
-from sk_hpo.evaluation.fold import FoldResult
+from sk_hpo.evaluation.records import FoldResult
 from sk_hpo.journal.differences import raised
 from sk_hpo.journal.error import JournalError, JournalWriteError
 from sk_hpo.journal.fingerprint import fingerprint
@@ -23,7 +23,7 @@ from sk_hpo.search.described import described, told
 from sk_hpo.search.problem import Problem
 from sk_hpo.space.build import HIDDEN
 from sk_hpo.space.space import Space
-from sk_hpo.trial import Job
+from sk_hpo.trial import Job, Outcome
 
 __all__ = ["Recorder", "header", "journal_path", "seed_of"]
 
@@ -140,11 +140,17 @@ class Recorder:
         self.begun: list[Unfinished] = []
         self.n_asked = sum(isinstance(record, Ask) for record in journal.records)
 
-    def take_up(self, scheduler: Scheduler, evaluator: CrossValidation) -> bool:
+    def take_up(
+        self,
+        scheduler: Scheduler,
+        evaluator: CrossValidation,
+        told: Callable[[Job, Outcome], object] | None,
+    ) -> bool:
         """Bring a new scheduler and evaluator to where the journal ends.
 
         A search with raised settings may ask in another order. It must then begin anew, with
-        another scheduler and evaluator, and runs only what is not `known`.
+        another scheduler and evaluator, and runs only what is not `known`. Who stops the
+        search is `told` of what there is, and so counts as if it had never been away.
 
         Returns
         -------
@@ -158,7 +164,7 @@ class Recorder:
             differs from it.
         """
         assert self._journal is not None
-        begun = go_on(scheduler, evaluator, _events(self._journal))
+        begun = go_on(scheduler, evaluator, _events(self._journal), told)
         if begun is not None:
             self.begun = begun
         elif not self._grown:

@@ -16,8 +16,8 @@ from sklearn import get_config
 
 from sk_hpo import _sklearn, loop
 from sk_hpo.evaluation.evaluator import CrossValidation, Progress
-from sk_hpo.evaluation.fold import FoldContext
 from sk_hpo.evaluation.nets import kin_of
+from sk_hpo.evaluation.records import FoldContext
 from sk_hpo.execution.base import Executor
 from sk_hpo.execution.choose import make_executor
 from sk_hpo.journal.checkpoints import private_folder, sweep
@@ -107,9 +107,10 @@ def run(
                 slots=executor.slots,
             )
 
-        evaluates = evaluator()
-        if recorder and not recorder.take_up(scheduler, evaluates):
+        evaluates, stop = evaluator(), _stopping(search, problem, scheduler, began)
+        if recorder and not recorder.take_up(scheduler, evaluates, stop):
             scheduler, evaluates = _again(search, problem), evaluator()
+            stop = _stopping(search, problem, scheduler, began)
         if recorder:
             begun = [(unfinished.job, unfinished.values) for unfinished in recorder.begun]
             sweep(folder.path, evaluates.files(begun))
@@ -118,7 +119,7 @@ def run(
             evaluates,
             executor,
             record=recorder,
-            stop=_stopping(search, problem, scheduler, began),
+            stop=stop,
             limit=search.trial_timeout,
             begun=recorder.begun if recorder else (),
             n_asked=recorder.n_asked if recorder else 0,

@@ -10,12 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sk_hpo.evaluation.as_json import from_json, to_json
-from sk_hpo.evaluation.fold import FoldResult
+from sk_hpo.evaluation.as_json import _KINDS, from_json, to_json
+from sk_hpo.evaluation.records import FoldResult
 from sk_hpo.journal.encoding import dumps, loads
 
 numbers = st.floats() | st.integers(-(10**9), 10**9)
 scores = numbers | st.dictionaries(st.text(max_size=5), numbers, max_size=3)
+
+
+def test_every_field_is_checked_and_kept():
+    # But for the paused model, which never comes to a journal.
+    assert set(_KINDS) == {field.name for field in fields(FoldResult)} - {"carried"}
 
 
 def same(a, b):
@@ -39,6 +44,7 @@ def same(a, b):
         path=st.text(max_size=5),
         reason=st.text(max_size=5),
         digest=st.text(max_size=5),
+        n_epochs=st.none() | st.integers(0, 99),
     )
 )
 def test_a_result_comes_back_as_it_was(result):

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import KFold, cross_validate
 
 from sk_hpo import HalvingHyperbandSearchCV, Journal, JournalError, RandomSearchCV
-from sk_hpo.stop import MaxTrials
+from sk_hpo.stop import MaxTrials, TargetScore
 from sk_hpo.validation.nested import nested_cross_validate
 
 X, y = data()
@@ -86,6 +86,32 @@ def test_with_workers_too(tmp_path, kind):
     if kind != "bayes":  # what a model knows when it is asked depends on who was first
         same(whole, make(kind).fit(X, y))
     assert whole.stopped_by_ is None
+
+
+@pytest.mark.parametrize("kind", ["random", "epochs"])
+def test_a_policy_counts_what_was_done_before(tmp_path, kind):
+    undisturbed = make(kind, stop=MaxTrials(4)).fit(X, y)
+    make(kind, journal=tmp_path / "j", stop=MaxTrials(2)).fit(X, y)
+    whole = make(kind, journal=tmp_path / "j", stop=MaxTrials(4)).fit(X, y)
+    assert whole.stopped_by_ == "MaxTrials(4)"
+    same(whole, undisturbed)
+    again = make(kind, journal=tmp_path / "j", stop=MaxTrials(4)).fit(X, y)
+    assert again.stopped_by_ == "MaxTrials(4)"
+    same(again, undisturbed)
+
+
+def test_a_policy_that_held_begins_nothing(tmp_path):
+    target = counted(tmp_path, n_iter=5, refit=False, journal=None).fit(X, y).best_score_
+    n_before = n_fits(tmp_path)
+
+    def search():
+        return counted(tmp_path, n_iter=5, refit=False, stop=TargetScore(target)).fit(X, y)
+
+    assert search().stopped_by_ == f"TargetScore({target})"
+    n_first = n_fits(tmp_path)
+    assert n_before < n_first < n_before + 5 * 3
+    assert search().stopped_by_ == f"TargetScore({target})"
+    assert n_fits(tmp_path) == n_first
 
 
 def test_finished_work_is_never_done_again(tmp_path):
