@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import FrozenInstanceError
@@ -104,9 +105,11 @@ def test_the_reason_is_a_policy_that_holds(
     for n, milestone in enumerate(history, start=1):
         if reason := watch.tell(milestone):
             assert holds(parsed(reason), history[:n], milestone.seconds)
-            assert set(reason.replace("(", " ").split()) <= set(
-                repr(policy).replace("(", " ").split()
-            )
+            assert parts(reason) <= parts(repr(policy))
+
+
+def parts(written: str) -> set[str]:
+    return set(re.findall(r"\w+\([^()]*\)", written))
 
 
 @given(policies)

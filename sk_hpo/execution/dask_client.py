@@ -21,7 +21,6 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import distributed
 
 from sk_hpo.execution import shared
@@ -115,7 +114,6 @@ class DaskExecutor(PlacedExecutor):
         self._disk = Path(tempfile.mkdtemp(prefix="sk_hpo-"))
         self.shared_disk = all(client.run(_sees, str(self._disk)).values())
         self._homes: dict[str, tuple[Any, Any]] = {}  # name -> context, its future
-        self._home = ""
 
     def submit(
         self, key: Any, function: Callable[..., Any], *args: Any, limit: float | None = None
@@ -137,11 +135,6 @@ class DaskExecutor(PlacedExecutor):
         packed = shared.pack(context)
         future = self._client.scatter(packed, broadcast=True, hash=False)
         self._homes[home] = (context, future)
-
-    def _work(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        if not self._home:
-            self.share(None)
-        return self._home, cloudpickle.dumps((function, args))
 
     # -- sending and receiving ------------------------------------------------------------
 

@@ -105,6 +105,7 @@ class PlacedExecutor(Executor):
         self._ready: list[tuple[int, Done]] = []
         self._shown: set[Any] = set()
         self._lock = threading.RLock()
+        self._home = ""  # name of what is shared; set by `share`
 
     # -- what an engine gives -------------------------------------------------------------
 
@@ -117,8 +118,13 @@ class PlacedExecutor(Executor):
         """Return what came of a run that has landed."""
 
     def _work(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Return a call as it is kept: a snapshot, whatever happens to its arguments."""
-        return cloudpickle.dumps((function, args))
+        """Return a call as it is kept: with what it shares with others, and a snapshot.
+
+        Whatever happens to its arguments meanwhile, or is shared after it.
+        """
+        if not self._home:
+            self.share(None)
+        return self._home, cloudpickle.dumps((function, args))
 
     def _landed(self, run: Run, *, healthy: bool) -> None:
         """Note that a run has ended; if its place is `healthy`, send the next one there.

@@ -11,12 +11,10 @@ import shutil
 import tempfile
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any
-
-import cloudpickle
 
 from sk_hpo.execution import shared
 from sk_hpo.execution.base import Done, WorkerLost
@@ -38,7 +36,6 @@ class ProcessExecutor(PlacedExecutor):
         super().__init__(slots, devices=devices, max_retries=max_retries)
         self._folder: Path | None = None
         self._files = 0
-        self._home = ""
 
     @abstractmethod
     def _pool(self, place: int) -> futures.Executor:
@@ -59,11 +56,6 @@ class ProcessExecutor(PlacedExecutor):
             self._folder = Path(tempfile.mkdtemp(prefix="sk_hpo-"))
         self._files += 1
         return self._folder / f"{self._files}.{suffix}"
-
-    def _work(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        if not self._home:
-            self.share(None)
-        return self._home, cloudpickle.dumps((function, args))
 
     def _drop_folder(self) -> None:
         self._home = ""

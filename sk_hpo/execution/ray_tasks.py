@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -73,16 +72,10 @@ class RayExecutor(PlacedExecutor):
         self._task = ray.remote(_begin).options(max_retries=0)
         self._name = f"sk_hpo-{uuid.uuid4().hex}"
         self._homes: dict[str, Any] = {}
-        self._home = ""
 
     def share(self, context: Any) -> None:
         self._home = f"{self._name}-{len(self._homes)}"
         self._homes[self._home] = ray.put(shared.pack((context, list(warnings.filters))))
-
-    def _work(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        if not self._home:
-            self.share(None)
-        return self._home, cloudpickle.dumps((function, args))
 
     # -- sending and receiving ------------------------------------------------------------
 

@@ -107,13 +107,6 @@ class TestLoky(ProcessContract):
     def test_a_death_leaves_its_neighbours_alone(self, tmp_path):
         note, gate, innocent = tmp_path / "note", tmp_path / "gate", tmp_path / "innocent"
         with self.make(max_retries=0) as executor:
-            # The standard library's pool does not see the death of a worker that was started
-            # after its manager has begun to wait: both are started first.
-            both, ready = tmp_path / "both", tmp_path / "ready"
-            executor.submit("one", wait_for, both, ready)
-            executor.submit("other", wait_for, both, ready)
-            with when(lambda: lines(ready) == 2, both.touch):
-                drain(executor, ["one", "other"])
             executor.submit("neighbour", wait_for, gate, innocent)
             while not innocent.exists():
                 time.sleep(0.01)

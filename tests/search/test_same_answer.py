@@ -126,7 +126,7 @@ def test_multiprocessing_agrees(serial, kind, problem):
 
 def test_dask_agrees(serial):
     distributed = pytest.importorskip("distributed")
-    workers = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    workers = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     with (
         distributed.LocalCluster(processes=True, **workers) as cluster,
         distributed.Client(cluster),

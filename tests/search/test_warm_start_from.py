@@ -9,6 +9,8 @@ from search.searches import data, sgd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sk_hpo import BayesSearchCV, HalvingHyperbandSearchCV, Journal, RandomSearchCV
+from sk_hpo.search.experience import experience
+from sk_hpo.search.problem import pose
 
 X, y = data()
 
@@ -86,8 +88,10 @@ def test_the_space_may_have_changed(tmp_path, space, n_known):
         if n_known not in ("a", "low")
         or (p["kind"] == "a" if n_known == "a" else p["x"] <= 0.5)
     ]
-    warm = bayes(space, n_iter=1, warm_start_from=source).fit(X, y)
-    assert warm.surrogate_ is not None if fits and n_known else True
+    warm = bayes(space, n_iter=1, warm_start_from=source)
+    known = experience(source, pose(warm, X, y, {}, seed=0), None, 1)
+    assert len(known) == (len(fits) if n_known else 0)
+    warm.fit(X, y)
     if n_known == 0:
         assert warm.cv_results_["suggested_by"][0] == "initial"
         return
