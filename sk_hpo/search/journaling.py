@@ -44,16 +44,16 @@ _MAY_GROW = ("n_iter", "max_resources")
 def journal_path(search: Any, X: Any, y: Any, params: Mapping[str, Any]) -> str | None:
     """Return the file of a search's journal, None if it has none.
 
-    In a folder, each search has a file of its own: of the same search and data it is the
-    same one, so that the searches of a cross-validation do not get in one another's way.
+    In a folder, each search has a file of its own, which the same search on the same data
+    finds again; the searches of a cross-validation or a comparison, also those that differ in
+    `n_iter` alone, do not get in one another's way.
     """
     if search.journal is None:
         return None
     path = os.fspath(search.journal)
     if not os.path.isdir(path):
         return path
-    grown = dict.fromkeys(_MAY_GROW)
-    told = [_arguments(search) | grown, described(search.random_state)]
+    told = [_arguments(search), described(search.random_state)]
     of = fingerprint([repr(told), fingerprint(X), fingerprint(y), fingerprint(dict(params))])
     return os.path.join(path, f"{type(search).__name__}-{of.split()[-1][:16]}.journal")
 

@@ -8,7 +8,6 @@ Selection Bias in Performance Evaluation, JMLR 11 (2010).
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -236,8 +235,6 @@ def nested_cross_validate(
     splits = outer_splits(search, X, y, outer_cv, groups)
     alarms = inner_group_alarms(search, y, groups)
     report(alarms, getattr(search, "leakage", "warn"), stacklevel=3)
-    if getattr(search, "journal", None) is not None:
-        os.makedirs(search.journal, exist_ok=True)  # a folder, with a file for each search
     folds = run_outer(
         search,
         X,

@@ -10,6 +10,7 @@ The loop itself is `sklearn.model_selection.cross_validate`, so its numbers are 
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils import indexable
 
 from sk_hpo import _sklearn
+from sk_hpo.journal.error import JournalError
 from sk_hpo.validation.scores import metric_names
 from sk_hpo.validation.splits import names_rows
 
@@ -234,6 +236,7 @@ def run_outer(
     FitFailedWarning
         If it fails on some folds; or on all, if that is not to raise.
     """
+    _give_each_a_journal(search)
     parallel = joblib.effective_n_jobs(n_jobs) > 1
     try:
         results = cross_validate(
@@ -274,6 +277,20 @@ def run_outer(
 def _says_that_all_failed(error: ValueError, n: int) -> bool:
     """Whether it is what scikit-learn raises once every fit has failed."""
     return str(error).strip().startswith(f"All the {n} fits failed")
+
+
+def _give_each_a_journal(search: Any) -> None:
+    """Make the journal's path a folder, where each fit of a search has a file of its own."""
+    path = getattr(search, "journal", None)
+    if path is None:
+        return
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise JournalError(
+            f"journal={os.fspath(path)!r} must be a folder, or a path where one can be made,"
+            f" since the search is fitted several times: {error}"
+        ) from error
 
 
 def _serial(search: Any) -> Any:

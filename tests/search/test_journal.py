@@ -17,6 +17,7 @@ from sklearn.model_selection import KFold, cross_validate
 
 from sk_hpo import HalvingHyperbandSearchCV, Journal, JournalError, RandomSearchCV
 from sk_hpo.stop import MaxTrials, TargetScore
+from sk_hpo.validation.compare_searches import compare_searches
 from sk_hpo.validation.nested import nested_cross_validate
 
 X, y = data()
@@ -312,6 +313,26 @@ def test_nested_cross_validation_goes_on(tmp_path):
     second = result()
     assert n_fits(tmp_path) == n_first + 3  # refits alone
     np.testing.assert_array_equal(first.outer_scores, second.outer_scores)
+
+
+def test_searches_that_are_compared_each_have_a_journal(tmp_path):
+    searches = {
+        name: counted(tmp_path, n_iter=n, journal=tmp_path / "compared")
+        for name, n in [("few", 2), ("more", 4)]
+    }
+    first = compare_searches(searches, X, y, outer_cv=2)
+    n_first = n_fits(tmp_path)
+    assert n_first == 2 * ((2 + 4) * 3 + 2)
+    second = compare_searches(searches, X, y, outer_cv=2)
+    assert n_fits(tmp_path) == n_first + 4  # refits alone
+    assert first["outer_score"].tolist() == second["outer_score"].tolist()
+
+
+def test_a_file_cannot_be_the_journal_of_several_fits(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match="must be a folder"):
+        nested_cross_validate(counted(tmp_path, journal=tmp_path / "file"), X, y, outer_cv=2)
+    assert n_fits(tmp_path) == 0
 
 
 def test_two_searches_at_once_are_refused(tmp_path):
