@@ -89,7 +89,8 @@ journal : str or path-like, default=None
     same results; a greater `n_iter` or `max_resources` continues a search that was done.
     Anything else that differs is a `JournalError`, which says what. Paused models lie beside
     the file, in a private folder, while the search is not done. In a folder, each search has
-    a file of its own, ``journal_``, and one with a greater `n_iter` is another search. `Journal.read` shows it as a table.
+    a file of its own, ``journal_``, and one with a greater `n_iter` is another search.
+    `Journal.read` shows a journal as a table.
 warm_start_from : search, Journal, path of one, or list of these, default=None
     Earlier searches that a `sampler` with a model learns from, also over another space: of a
     parameter that is new, the earlier value was the estimator's own. The best of their
