@@ -135,10 +135,10 @@ class Fits:
         luck = by_fit(job) / job.stop
         return Outcome(-abs(job.config[0] - 0.3) - 0.1 * luck)
 
-    def arrived(self, job: Job, part: int, value: Any) -> Any:
+    def arrived(self, job: Job, part: int, value: Any, losses: int) -> Any:
         return value
 
-    def lost(self, error: Exception) -> Any:
+    def lost(self, error: Exception, losses: int) -> Any:
         raise error
 
     def release(self, trials: Iterable[int]) -> None:

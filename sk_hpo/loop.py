@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sk_hpo.execution.base import Executor, TimedOut, WorkerLost
+from sk_hpo.execution.base import Done, Executor, TimedOut, WorkerLost
 from sk_hpo.schedulers.base import DONE, WAIT, Scheduler, Signal
 from sk_hpo.trial import Call, Job, Outcome, Reason
 
@@ -38,10 +38,13 @@ class Evaluator(Protocol):
     def outcome(self, job: Job, values: Sequence[Any]) -> Outcome:
         """Return what came of `job`, given the values of its parts, in their order."""
 
-    def arrived(self, job: Job, part: int, value: Any) -> Any:
-        """Return the value of a part as it is kept, when it has come back."""
+    def arrived(self, job: Job, part: int, value: Any, losses: int) -> Any:
+        """Return the value of a part as it is kept, when it has come back.
 
-    def lost(self, error: Exception) -> Any:
+        So many workers (`losses`) had died of it before.
+        """
+
+    def lost(self, error: Exception, losses: int) -> Any:
         """Return the value of a part that could not be run, or raise the error."""
 
     def release(self, trials: Iterable[int]) -> None:
@@ -291,10 +294,11 @@ class _Work:
         for done in self._executor.wait() if self.calls else ():
             parts = self.calls.pop(done.key)
             if isinstance(done.error, (WorkerLost, TimedOut)):
-                self._lost(parts, done.error)
+                self._lost(parts, done)
                 continue
             for (number, part), value in zip(parts, done.result(), strict=True):
-                kept = self._evaluator.arrived(self._running[number].job, part, value)
+                job = self._running[number].job
+                kept = self._evaluator.arrived(job, part, value, done.losses)
                 self._came(Came(number, part, kept))
         told, self._told = self._told, []
         return told
@@ -313,10 +317,11 @@ class _Work:
         if told is not None:
             self._told.append(told)
 
-    def _lost(self, parts: list[tuple[int, int]], error: Exception) -> None:
+    def _lost(self, parts: list[tuple[int, int]], done: Done) -> None:
         """Give up a part whose call was lost; of several, each is tried by itself."""
         if len(parts) == 1:
-            self._came(Came(*parts[0], self._evaluator.lost(error)))
+            assert isinstance(done.error, Exception)
+            self._came(Came(*parts[0], self._evaluator.lost(done.error, done.losses)))
             return
         for number, part in () if self._closing else parts:
             job = self._running[number].job

@@ -64,10 +64,10 @@ class Threefold:
             if (i, fold) not in known
         ]
 
-    def arrived(self, job, part, value):
+    def arrived(self, job, part, value, losses):
         return value
 
-    def lost(self, error):
+    def lost(self, error, losses):
         return math.nan
 
     def outcome(self, job, values):

@@ -94,6 +94,10 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "predictions": _or_none(lambda value: isinstance(value, dict)),
     "digest": _is_text,
     "n_epochs": _or_none(lambda value: isinstance(value, int)),
+    "began": _or_none(_is_number),
+    "ended": _or_none(_is_number),
+    "worker": _is_text,
+    "losses": lambda value: isinstance(value, int),
 }
 
 

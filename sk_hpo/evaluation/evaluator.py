@@ -155,19 +155,21 @@ class CrossValidation:
             self._progress.told(job, outcome)
         return outcome
 
-    def arrived(self, job: Job, part: int, result: FoldResult) -> FoldResult:
+    def arrived(self, job: Job, part: int, result: FoldResult, losses: int) -> FoldResult:
         """Take out of a result what a worker without our disk has sent along."""
+        if losses:
+            result = replace(result, losses=losses)
         if result.carried is None:
             return result
         path = paused_path(self.context.folder, job.trial, self.folds(job)[part], job.stop)
         digest = result.digest if write(path, result.carried) else ""
         return replace(result, digest=digest, carried=None)
 
-    def lost(self, error: Exception) -> FoldResult:
+    def lost(self, error: Exception, losses: int) -> FoldResult:
         """Return the result of a fold that could not be run; raise if that is asked for."""
         if self.context.error_score == "raise":
             raise error
-        return failure(self.context, f"{type(error).__name__}: {error}")
+        return replace(failure(self.context, f"{type(error).__name__}: {error}"), losses=losses)
 
     def release(self, trials: Iterable[int]) -> None:
         """Delete the paused models of `trials`."""

@@ -7,6 +7,8 @@ leaves a trace in a result.
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 import threading
 import time
@@ -28,6 +30,7 @@ from sk_hpo.evaluation.answers import Answers
 from sk_hpo.evaluation.checkpoints import private_checkpoints
 from sk_hpo.evaluation.devices import move, place
 from sk_hpo.evaluation.early_stopping import settled_on
+from sk_hpo.evaluation.memory import keep_freed
 from sk_hpo.evaluation.nets import is_net
 from sk_hpo.evaluation.paused import (
     Paused,
@@ -138,6 +141,7 @@ def _surroundings(context: FoldContext) -> Iterator[None]:
     torch's results depend on its number of threads, so that number must not depend on how
     many folds run side by side; and folds side by side are the better use of cores.
     """
+    keep_freed()
     with ExitStack() as stack:
         stack.enter_context(config_context(**context.config))
         if context.isolate == "turns":
@@ -172,6 +176,7 @@ class _Fit:
         self._stands: FoldResult | None = None  # that of a model that will not go on
         self._error: Exception | None = None
         self._seconds = 0.0
+        self._began = 0.0
         self._before = 0
         self.training: Training | None = None  # None if there is nothing to train
         self.fitted: Any = None  # once training has ended well
@@ -181,6 +186,7 @@ class _Fit:
     def begin(self, stack: ExitStack) -> None:
         """Make the model, or take it up again; `stack` ends what is open in any case."""
         task = self._task
+        self._began = time.time()
         paused = self._paused() if task.digest else None
         if paused is not None and paused.state is None:
             stands = replace(paused.result, fit_time=0.0, score_time=0.0, cost=0.0)
@@ -197,14 +203,22 @@ class _Fit:
     def end(self) -> FoldResult:
         """Put the model aside if it may go on; return its scores, or what went wrong."""
         if self._stands is not None:
-            return self._stands
+            return self._signed(self._stands)
         context, task = self._context, self._task
         result = self._failure() if self.fitted is None else self._scored(self.fitted)
         result = self._put_aside(self._state, result)
         report.tell(context, task, result)
         self.training = self.fitted = self._state = None  # many may follow
         self.ready = Ready()
-        return result
+        return self._signed(result)
+
+    def _signed(self, result: FoldResult) -> FoldResult:
+        """Return the result with when, and by whom, it was found."""
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        if self._context.isolate != "process":
+            worker += f":{threading.get_ident()}"
+        began, ended = round(self._began, 3), round(time.time(), 3)
+        return replace(result, began=began, ended=ended, worker=worker)
 
     def _path(self, resource: int) -> Path:
         return paused_path(self._context.folder, self._task.trial, self._task.fold, resource)

@@ -141,6 +141,13 @@ class FoldResult:
     n_epochs : int or None
         Epochs, iterations or trees of a model that stops early by rows that it watches; of
         its best epoch where it goes back to that. None for other models.
+    began, ended : float or None
+        When, in seconds since 1970 by the worker's clock; of nets that were trained together,
+        the same for all.
+    worker : str
+        Which process did it, and on which machine; of threads, which thread.
+    losses : int
+        How many workers died of it before.
     """
 
     test_scores: Any
@@ -156,6 +163,10 @@ class FoldResult:
     digest: str = ""
     carried: bytes | None = None
     n_epochs: int | None = None
+    began: float | None = None
+    ended: float | None = None
+    worker: str = ""
+    losses: int = 0
 
 
 def failure(context: FoldContext, why: str) -> FoldResult:

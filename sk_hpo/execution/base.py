@@ -24,11 +24,15 @@ class TimedOut(TimeoutError):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished call: its key, and either its value or the exception it raised."""
+    """A finished call: its key, and either its value or the exception it raised.
+
+    So many workers (`losses`) died while they ran it.
+    """
 
     key: Any
     value: Any = None
     error: BaseException | None = None
+    losses: int = 0
 
     def result(self) -> Any:
         """Return the value, or raise the error."""

@@ -15,7 +15,7 @@ import threading
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +225,7 @@ class PlacedExecutor(Executor):
             done = self._after(call, fate) if isinstance(fate, Lost) else fate
             if done is not None:
                 del self._open[call.number]
-                self._ready.append((call.number, done))
+                self._ready.append((call.number, replace(done, losses=call.losses)))
             self._dispatch()
 
     def _after(self, call: Call, lost: Lost) -> Done | None:

@@ -147,7 +147,7 @@ def test_without_a_shared_disk_paused_models_travel(tmp_path):
             for call in cross_validation.calls([job]):
                 tasks = pickle.loads(pickle.dumps(call.args[0]))
                 [value] = run_folds(there, tasks)
-                values.append(cross_validation.arrived(job, call.parts[0][1], value))
+                values.append(cross_validation.arrived(job, call.parts[0][1], value, 0))
             outcome = cross_validation.outcome(job, values)
             found.append((outcome.scores, outcome.cost, [v.carried for v in values]))
         return found

@@ -375,5 +375,7 @@ def test_a_fold_that_failed_keeps_its_result_and_costs_no_more(tmp_path, scorer)
     first = run_fold(shared, task(stop=3, resumable=True))
     last = run_fold(shared, task(start=3, stop=9, rungs=(3,), digest=first.digest))
     assert first.cost == 1
-    assert last == replace(first, fit_time=0.0, score_time=0.0, cost=0.0, digest="")
+    nothing_done = {"fit_time": 0.0, "score_time": 0.0, "cost": 0.0, "digest": ""}
+    assert first.began <= first.ended <= last.began <= last.ended
+    assert last == replace(first, **nothing_done, began=last.began, ended=last.ended)
     assert "second epoch" in last.error

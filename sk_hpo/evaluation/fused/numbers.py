@@ -48,14 +48,19 @@ class Numbers(float):
     """
 
     values: np.ndarray
+    _negative: Numbers | None
+    _column: torch.Tensor | None
 
     def __new__(cls, values: np.ndarray) -> Numbers:
         self = super().__new__(cls, values[0])
         self.values = values
+        self._negative = self._column = None  # made when asked for, and then at every step
         return self
 
     def __neg__(self) -> Numbers:
-        return Numbers(-self.values)
+        if self._negative is None:
+            self._negative = Numbers(-self.values)
+        return self._negative
 
     def __pow__(self, *other: Any) -> Any:
         raise TypeError("numpy's powers of several numbers may round as no single one does")
@@ -70,7 +75,10 @@ class Numbers(float):
 
     def column(self, like: torch.Tensor) -> torch.Tensor:
         """Return the numbers as a tensor of shape (K, 1)."""
-        return torch.from_numpy(self.values).to(like).unsqueeze(1)
+        kept = self._column
+        if kept is None or kept.dtype != like.dtype or kept.device != like.device:
+            kept = self._column = torch.from_numpy(self.values).to(like).unsqueeze(1)
+        return kept
 
 
 class Parameters(torch.Tensor):
