@@ -13,6 +13,7 @@ from sk_hpo.search.bayes import BayesSearchCV
 from sk_hpo.search.bohb import BOHBSearchCV
 from sk_hpo.search.hyperband import HalvingHyperbandSearchCV
 from sk_hpo.search.random import RandomSearchCV
+from sk_hpo.search.writers import CSVWriter, TensorBoardWriter
 from sk_hpo.space.condition import when
 from sk_hpo.space.distribution import lograndint
 from sk_hpo.space.space import Space
@@ -28,6 +29,7 @@ __all__ = [
     "ASHASearchCV",
     "BOHBSearchCV",
     "BayesSearchCV",
+    "CSVWriter",
     "CompareSearchesDisplay",
     "GPSampler",
     "HalvingHyperbandSearchCV",
@@ -46,6 +48,7 @@ __all__ = [
     "Space",
     "TPESampler",
     "TargetScore",
+    "TensorBoardWriter",
     "__version__",
     "compare_searches",
     "lograndint",

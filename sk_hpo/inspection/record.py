@@ -22,7 +22,16 @@ from sk_hpo.space.build import HIDDEN
 from sk_hpo.space.dimension import Dimension
 from sk_hpo.trial import Origin, Outcome, Trial
 
-__all__ = ["FoldRun", "Parameter", "Rung", "SearchRecord", "TrialRecord", "record_of"]
+__all__ = [
+    "FoldRun",
+    "Parameter",
+    "Rung",
+    "SearchRecord",
+    "TrialRecord",
+    "label_of",
+    "record_of",
+    "rung_of",
+]
 
 # Of the quantiles of a logarithmic scale, the middle one is near the geometric mean.
 _WIDE = 20.0
@@ -371,11 +380,14 @@ def _steps(trial: Trial, numbers: Mapping[tuple[int, int], int]) -> tuple[Rung, 
         folds = dict(enumerate(outcome.folds))
         ran = {fold: r for fold, r in folds.items() if r is not None and id(r) not in seen}
         seen |= {id(result) for result in ran.values()}
-        found.append(_rung(numbers.get((trial.id, resource), number), resource, outcome, ran))
+        found.append(rung_of(numbers.get((trial.id, resource), number), resource, outcome, ran))
     return tuple(found)
 
 
-def _rung(number: int, resource: int, outcome: Outcome, ran: Mapping[int, FoldResult]) -> Rung:
+def rung_of(
+    number: int, resource: int, outcome: Outcome, ran: Mapping[int, FoldResult]
+) -> Rung:
+    """Return a rung, given what was run since the one below: fold -> result."""
     return Rung(
         number=number,
         resource=resource,
@@ -447,7 +459,7 @@ def _of_journal(journal: Journal) -> SearchRecord:
         steps = []
         for number, (resource, outcome) in enumerate(sorted(trial.outcomes.items())):
             rung = rungs.get((trial.id, resource), number)
-            steps.append(_rung(rung, resource, outcome, ran.get((trial.id, rung), {})))
+            steps.append(rung_of(rung, resource, outcome, ran.get((trial.id, rung), {})))
         params = {
             p.name: p.value(code)
             for p, code in zip(header.parameters, trial.config, strict=True)

@@ -23,6 +23,7 @@ from sk_hpo.execution.choose import make_executor
 from sk_hpo.journal.checkpoints import private_folder, sweep
 from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.search.journaling import Recorder, header
+from sk_hpo.search.listeners import Results, listeners_of
 from sk_hpo.search.plan import Plan
 from sk_hpo.search.problem import Problem
 from sk_hpo.search.progress import listens
@@ -107,10 +108,17 @@ def run(
                 slots=executor.slots,
             )
 
-        evaluates, stop = evaluator(), _stopping(search, problem, scheduler, began)
-        if recorder and not recorder.take_up(scheduler, evaluates, stop):
-            scheduler, evaluates = _again(search, problem), evaluator()
+        listeners = listeners_of(search)
+
+        def heard(scheduler: Scheduler) -> Results:
             stop = _stopping(search, problem, scheduler, began)
+            return Results(listeners, search, plan, scheduler, problem.space, stop)
+
+        evaluates, results = evaluator(), heard(scheduler)
+        if recorder and not recorder.take_up(scheduler, evaluates, results):
+            scheduler, evaluates = _again(search, problem), evaluator()
+            results = heard(scheduler)
+        stack.callback(results.close)
         if recorder:
             begun = [(unfinished.job, unfinished.values) for unfinished in recorder.begun]
             sweep(folder.path, evaluates.files(begun))
@@ -119,7 +127,7 @@ def run(
             evaluates,
             executor,
             record=recorder,
-            stop=stop,
+            stop=results,
             limit=search.trial_timeout,
             begun=recorder.begun if recorder else (),
             n_asked=recorder.n_asked if recorder else 0,
