@@ -10,7 +10,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from pathlib import Path
@@ -107,16 +107,34 @@ class Run:
         found: dict[str, Any] = pickle.loads(self._out.read_bytes())
         return found
 
-    @property
-    def tasks(self) -> list[Task]:
-        """What was trained since it began, in order; without refits."""
+    def tasks(self, ladders: Mapping[float, Sequence[int]]) -> list[Task]:
+        """Return what was trained since it began, in order; without refits.
+
+        The `ladders` say where the fits of a candidate end; of others, any rung.
+        """
         new = marks(self.log)[self.n_before :]
-        found = dict.fromkeys(task(*entry[:3]) for entry in new if entry[1] != REFIT)
+        found = dict.fromkeys(task(*entry[:3], ladders) for entry in new if entry[1] != REFIT)
         return list(found)
 
 
-def task(candidate: float, fold: int, epoch: int) -> Task:
-    return candidate, fold, next(rung for rung in RUNGS if rung >= epoch)
+def task(
+    candidate: float, fold: int, epoch: int, ladders: Mapping[float, Sequence[int]]
+) -> Task:
+    ladder = (*ladders.get(candidate, ()), *RUNGS)
+    return candidate, fold, next(rung for rung in ladder if rung >= epoch)
+
+
+def ladders_of(found: Mapping[str, Any]) -> dict[float, list[int]]:
+    """Return the rungs that each candidate of an outcome was brought to.
+
+    In a bracket that begins higher up, one fit brings it past the rungs of others.
+    """
+    results = found["results"]
+    ladders: dict[float, list[int]] = {}
+    for params, rung in zip(results["params"], results.get("n_resources", ()), strict=False):
+        candidate = next(params[name] for name in ("alpha", "lr", "x") if name in params)
+        ladders.setdefault(candidate, []).append(int(rung))
+    return {candidate: sorted(rungs) for candidate, rungs in ladders.items()}
 
 
 @dataclass
@@ -222,7 +240,7 @@ def survive(
     """
     fixed = {} if workers is None else {"workers": workers}
     expected = undisturbed(case, folder / "undisturbed", params)
-    tally, rng = Tally(), random.Random(seed)
+    tally, rng, ladders = Tally(), random.Random(seed), ladders_of(expected)
     while tally.kills < n_kills:
         home = folder / f"search{tally.n_searches}"
         home.mkdir()
@@ -242,14 +260,15 @@ def survive(
                     if each is not None:
                         each.sweep()
             left = run
-            again = begun.intersection(run.tasks)
+            tasks = run.tasks(ladders)
+            again = begun.intersection(tasks)
             tally.again.append(len(again))
-            begun.update(run.tasks)
+            begun.update(tasks)
             tally.kills += found is None
             if in_flight is not None and not (len(again) <= in_flight and again <= out):
                 run.sweep()
                 raise AssertionError(f"{again} were begun again, {out} were in flight")
-            out.update(run.tasks[-(in_flight or 0) :])
+            out.update(tasks[-(in_flight or 0) :])
         run.sweep()
         same(found, expected)
         assert sorted(path.name for path in home.iterdir()) == ["journal", "marks", "outcome"]
