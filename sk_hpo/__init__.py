@@ -13,7 +13,13 @@ from sk_hpo.search.bayes import BayesSearchCV
 from sk_hpo.search.bohb import BOHBSearchCV
 from sk_hpo.search.hyperband import HalvingHyperbandSearchCV
 from sk_hpo.search.random import RandomSearchCV
+from sk_hpo.search.refine import refine
 from sk_hpo.search.writers import CSVWriter, TensorBoardWriter
+from sk_hpo.space.adapters.configspace import from_configspace
+from sk_hpo.space.adapters.keras_tuner import from_keras_tuner
+from sk_hpo.space.adapters.optuna import from_optuna
+from sk_hpo.space.adapters.ray import from_ray
+from sk_hpo.space.adapters.skopt import from_skopt
 from sk_hpo.space.condition import when
 from sk_hpo.space.distribution import lograndint
 from sk_hpo.space.space import Space
@@ -51,8 +57,14 @@ __all__ = [
     "TensorBoardWriter",
     "__version__",
     "compare_searches",
+    "from_configspace",
+    "from_keras_tuner",
+    "from_optuna",
+    "from_ray",
+    "from_skopt",
     "lograndint",
     "nested_cross_validate",
+    "refine",
     "train_validation_test_split",
     "when",
 ]
