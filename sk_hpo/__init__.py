@@ -4,6 +4,9 @@ Public names only; nothing inside the package imports from here.
 """
 
 from sk_hpo._version import __version__
+from sk_hpo.inspection.importance.importance import parameter_importance
+from sk_hpo.inspection.importance.result import ParameterImportance
+from sk_hpo.inspection.importance_display import ImportanceDisplay
 from sk_hpo.journal.error import JournalError
 from sk_hpo.journal.journal import Journal
 from sk_hpo.samplers.gp import GPSampler
@@ -40,6 +43,7 @@ __all__ = [
     "GPSampler",
     "HalvingHyperbandSearchCV",
     "HoldoutValidation",
+    "ImportanceDisplay",
     "Journal",
     "JournalError",
     "LeakageError",
@@ -49,6 +53,7 @@ __all__ = [
     "MostStable",
     "NoImprovement",
     "OneStandardError",
+    "ParameterImportance",
     "RandomSearchCV",
     "RepeatedTestWarning",
     "Space",
@@ -64,6 +69,7 @@ __all__ = [
     "from_skopt",
     "lograndint",
     "nested_cross_validate",
+    "parameter_importance",
     "refine",
     "train_validation_test_split",
     "when",

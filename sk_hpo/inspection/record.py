@@ -262,7 +262,8 @@ class SearchRecord:
 
         Of those with fewer folds than others, only where nobody has more.
         """
-        top = [(t, r) for t, r in self.results() if r.resource == self.top and not r.failed]
+        highest = self.top  # found anew each time
+        top = [(t, r) for t, r in self.results() if r.resource == highest and not r.failed]
 
         def n_folds(rung: Rung) -> int:
             return sum(math.isfinite(score) for score in rung.scores)
