@@ -4,9 +4,14 @@ Public names only; nothing inside the package imports from here.
 """
 
 from sk_hpo._version import __version__
+from sk_hpo.inspection.bracket_display import BracketDisplay
+from sk_hpo.inspection.calibration_display import CalibrationOfScoresDisplay
+from sk_hpo.inspection.history_display import SearchHistoryDisplay
 from sk_hpo.inspection.importance.importance import parameter_importance
 from sk_hpo.inspection.importance.result import ParameterImportance
 from sk_hpo.inspection.importance_display import ImportanceDisplay
+from sk_hpo.inspection.learning_curves_display import LearningCurvesDisplay
+from sk_hpo.inspection.timeline_display import TimelineDisplay
 from sk_hpo.journal.error import JournalError
 from sk_hpo.journal.journal import Journal
 from sk_hpo.samplers.gp import GPSampler
@@ -23,6 +28,7 @@ from sk_hpo.space.adapters.keras_tuner import from_keras_tuner
 from sk_hpo.space.adapters.optuna import from_optuna
 from sk_hpo.space.adapters.ray import from_ray
 from sk_hpo.space.adapters.skopt import from_skopt
+from sk_hpo.space.chooser import Chooser
 from sk_hpo.space.condition import when
 from sk_hpo.space.distribution import lograndint
 from sk_hpo.space.space import Space
@@ -38,7 +44,10 @@ __all__ = [
     "ASHASearchCV",
     "BOHBSearchCV",
     "BayesSearchCV",
+    "BracketDisplay",
     "CSVWriter",
+    "CalibrationOfScoresDisplay",
+    "Chooser",
     "CompareSearchesDisplay",
     "GPSampler",
     "HalvingHyperbandSearchCV",
@@ -48,6 +57,7 @@ __all__ = [
     "JournalError",
     "LeakageError",
     "LeakageWarning",
+    "LearningCurvesDisplay",
     "MaxTime",
     "MaxTrials",
     "MostStable",
@@ -56,10 +66,12 @@ __all__ = [
     "ParameterImportance",
     "RandomSearchCV",
     "RepeatedTestWarning",
+    "SearchHistoryDisplay",
     "Space",
     "TPESampler",
     "TargetScore",
     "TensorBoardWriter",
+    "TimelineDisplay",
     "__version__",
     "compare_searches",
     "from_configspace",

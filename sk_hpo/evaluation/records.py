@@ -142,8 +142,8 @@ class FoldResult:
         Epochs, iterations or trees of a model that stops early by rows that it watches; of
         its best epoch where it goes back to that. None for other models.
     began, ended : float or None
-        When, in seconds since 1970 by the worker's clock; of nets that were trained together,
-        the same for all.
+        When, in seconds since 1970 by the worker's clock. Those of nets that were trained
+        together overlap.
     worker : str
         Which process did it, and on which machine; of threads, which thread.
     losses : int

@@ -66,9 +66,9 @@ class Parameter:
     conditional: bool = False
 
     def position(self, value: Any) -> float:
-        """Return where a value lies on the axis, from 0 to 1; NaN for None.
+        """Return where a value lies on the axis, from 0 to 1.
 
-        Choices lie in the middle of cells of the same width.
+        Choices lie in the middle of cells of the same width. NaN for what has no place.
 
         Examples
         --------
@@ -78,12 +78,12 @@ class Parameter:
         >>> Parameter("kernel", "choice", labels=("rbf", "poly")).position("poly")
         0.75
         """
-        if value is None:
-            return math.nan
         if self.kind == "choice":
             label = label_of(value)
             cell = self.labels.index(label) if label in self.labels else math.nan
             return (cell + 0.5) / len(self.labels)
+        if value is None:
+            return math.nan
         if not self.low < self.high:
             return 0.5
         low, high, x = self.low, self.high, float(value)
@@ -281,10 +281,12 @@ class SearchRecord:
             In [0, 1]; NaN where a trial has no such parameter.
         """
         rows = self.trials if trials is None else trials
-        found = [
-            [p.position(trial.params.get(p.name)) for p in self.parameters] for trial in rows
-        ]
-        return np.array(found, float).reshape(len(rows), len(self.parameters))
+        found = np.full((len(rows), len(self.parameters)), math.nan)
+        for i, trial in enumerate(rows):
+            for j, parameter in enumerate(self.parameters):
+                if parameter.name in trial.params:
+                    found[i, j] = parameter.position(trial.params[parameter.name])
+        return found
 
 
 def record_of(search: Any) -> SearchRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,20 @@ def _lattice(space: Space) -> Lattice:
     """Return the levels, kinds and conditions of a space as arrays."""
     categorical = np.array([d.kind == "categorical" for d in space.dimensions], dtype=bool)
     levels = tuple(_levels(dimension) for dimension in space.dimensions)
-    return Lattice(levels, categorical, tuple(_dependencies(space)))
+    absent = _ByRun(space) if space.by_run else None
+    return Lattice(levels, categorical, tuple(_dependencies(space)), absent)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByRun:
+    """Tells what does not exist by making each row a config."""
+
+    space: Space
+
+    def __call__(self, rows: FloatArray) -> BoolArray:
+        configs = map(self.space.from_cube, rows.tolist())
+        absent = [[code is None for code in config] for config in configs]
+        return np.array(absent, dtype=bool).reshape(rows.shape)
 
 
 def _levels(dimension: Dimension) -> FloatArray | None:

@@ -35,13 +35,15 @@ class GridSampler(Sampler):
         Raises
         ------
         ValueError
-            If a parameter is given as a distribution.
+            If a parameter is given as a distribution. A function cannot give integers
+            otherwise, and all of them are gone through.
         """
+        endless = ("real",) if space.by_run else ("integer", "real")
         for dimension in space.dimensions:
-            if dimension.kind in ("integer", "real"):
+            if dimension.kind in endless:
                 raise ValueError(
                     f"Parameter {dimension.name!r} is a distribution; a grid needs a list of"
-                    " its values"
+                    f" its values{', or a step' if space.by_run else ''}"
                 )
         bound = super().bind(space, seed)
         bound._ledger = Ledger(space, space.enumerate)

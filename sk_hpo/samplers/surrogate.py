@@ -70,7 +70,7 @@ class Surrogate:
         params : list of dict, or DataFrame
             As ``cv_results_["params"]``, or with one row for each such dict: a cell is
             empty (None or NaN) where a parameter does not exist, and a whole number may be
-            a float.
+            a float. Where a function defines the space, by the names that it asks for.
         return_std : bool, default=False
             Whether to return standard deviations too, as scikit-learn's
             `GaussianProcessRegressor` does.
@@ -112,7 +112,7 @@ class Surrogate:
         nothing = {
             name: value
             for name in row.keys() - filled.keys()
-            for value in self.space.objects(name)
+            for value in self.space.choices(name)
             if _empty(value)
         }
         problems = []

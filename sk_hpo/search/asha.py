@@ -36,9 +36,7 @@ class ASHASearchCV(LadderSearchCV):
     ----------
     estimator : estimator object
         Anything that trains by `resource`.
-    param_distributions : dict or list of dicts
-        Parameter name -> list of values, frozen `scipy.stats` distribution, `lograndint`
-        or `when`. See `sk_hpo.Space`.
+    {space}
     n_candidates : int or "auto", default="auto"
         How many candidates begin. "auto" is as many as the largest bracket of Hyperband
         has, enough for one to be promoted to each rung. A finite space may have fewer.

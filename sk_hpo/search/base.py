@@ -44,13 +44,14 @@ from sk_hpo.search.progress import CallbackProgress, listens
 from sk_hpo.search.racing import RACES, rule_for
 from sk_hpo.search.running import run
 from sk_hpo.search.samplers import SAMPLERS, make_sampler
+from sk_hpo.search.understanding import Understanding
 from sk_hpo.stop import StopPolicy
 from sk_hpo.validation.scores import one_metric
 
 __all__ = ["SearchCV"]
 
 
-class SearchCV(HonestScores):
+class SearchCV(Understanding, HonestScores):
     """Base of all searches; not to be used itself.
 
     A subclass gives `_scheduler`; if it trains in rungs, `_resource_name` and `_limits` too.
@@ -58,7 +59,7 @@ class SearchCV(HonestScores):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **_sklearn.BaseSearchCV._parameter_constraints,
-        "param_distributions": [dict, list, tuple],
+        "param_distributions": [dict, list, tuple, callable],
         "sampler": [_sklearn.StrOptions(set(SAMPLERS)), Sampler],
         "points_to_evaluate": [list, tuple, None],
         "constraint": [callable, None],
@@ -246,6 +247,7 @@ class SearchCV(HonestScores):
         began = time.monotonic()
         self.journal_ = journal_path(self, X, y, params)
         problem = pose(self, X, y, params, seed=self._seed())
+        self._seed_of_fit = problem.seed
         scheduler = self._make(problem)
         self._forget_scores()
         self._look_for_leakage(problem)
@@ -288,6 +290,8 @@ class SearchCV(HonestScores):
             earlier = experience(self.warm_start_from, problem, self._resource_name, top)
             sampler = ExperiencedSampler(sampler, earlier)
             points += best_points(earlier, problem.space)
+        if not points and problem.space.default is not None:
+            points = [problem.space.values(problem.space.default)]
         sampler = EnqueuedSampler(sampler, points, problem.unsearched).bind(
             problem.space, problem.seed
         )
@@ -360,8 +364,8 @@ class SearchCV(HonestScores):
         table = tables.rows(scheduler.trials, scheduler.plan())
         out = tables.records(table, self.error_score)
         laddered = self._resource_name is not None
-        parameter = problem.resource.parameter
-        candidates = tables.candidates(table, problem.space.params, parameter)
+        parameter, space = problem.resource.parameter, problem.space
+        candidates = tables.candidates(table, space.values, parameter)
         with np.errstate(invalid="ignore"):  # the spread of infinite scores
             results = self._format_results(
                 candidates,
@@ -372,12 +376,16 @@ class SearchCV(HonestScores):
         tables.leave_out_what_was_not_run(results, table, out)
         if isinstance(scheduler, FoldScheduler):
             results["n_folds"] = tables.n_folds(table)
+        if space.by_run:
+            results["params"] = tables.candidates(table, space.params, parameter)
+            tables.mask_the_unmet(results, space.names)
         failed = np.array([row.outcome.failure is not None for row in table])
         tables.rank(results, failed)
         if scheduler.sampler.uses_history:
             results |= tables.explanations(table)
         # Kept even if a rule or a callable raises: the candidates need not be trained again.
         self.cv_results_ = results
+        self.space_ = space
         self.history_, self._failed = list(scheduler.trials), failed
         self.accelerator_report_ = tables.accelerator_report(table)
         self._describe(problem, scheduler, table)

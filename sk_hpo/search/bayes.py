@@ -38,9 +38,7 @@ class BayesSearchCV(SearchCV):
     ----------
     estimator : estimator object
         Anything with ``fit`` and, unless `scoring` is given, ``score``.
-    param_distributions : dict or list of dicts
-        Parameter name -> list of values, frozen `scipy.stats` distribution, `lograndint`
-        or `when`. See `sk_hpo.Space`.
+    {space}
     n_iter : int, default=32
         Number of candidates, the initial ones included. If a finite space has fewer, each
         is tried once and a warning says so.

@@ -27,9 +27,7 @@ class BOHBSearchCV(HalvingHyperbandSearchCV):
     ----------
     estimator : estimator object
         Anything that trains by `resource`.
-    param_distributions : dict or list of dicts
-        Parameter name -> list of values, frozen `scipy.stats` distribution, `lograndint`
-        or `when`. See `sk_hpo.Space`.
+    {space}
     {resources}
     hyperband_iterations : int, default=1
         How many times the brackets are run. The model has more to learn from with each.

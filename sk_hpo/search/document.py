@@ -10,13 +10,26 @@ __all__ = ["documented"]
 
 C = TypeVar("C", bound=type)
 
+_SPACE = """
+param_distributions : dict, list of dicts, or callable
+    Parameter name -> list of values, frozen `scipy.stats` distribution, `lograndint` or `when`.
+    See `sk_hpo.Space`. Or a function ``space(t) -> params`` that asks for what it needs, with
+    ``t.int("n_hidden", 0, 8, default=2)``, ``t.float``, ``t.categorical`` and ``t.boolean``,
+    see `sk_hpo.Chooser`, in loops and branches too, and returns the parameters of the
+    estimator. It is run in this process only. Where it names defaults, a candidate with all
+    of them is tried first, unless `points_to_evaluate` or `warm_start_from` say where to
+    begin. ``cv_results_["params"]`` has what it returned, and the columns ``param_<name>``
+    what it asked for, masked where it did not.
+"""
+
 _PARAMETERS = """
 points_to_evaluate : list of dict, default=None
     Parameters that are tried first, in this order, as candidates like any others; `sampler`
     learns from them and repeats none. A dict has a value for every searched parameter that
-    exists beside its other values, as ``best_params_`` of an earlier search has. Equal ones
-    are tried once. More than there are candidates are a ValueError, and so is a value that
-    the space or `constraint` does not allow.
+    exists beside its other values, as ``best_params_`` of an earlier search has (for a
+    function: every name that it asks for). Equal ones are tried once. More than there are
+    candidates are a ValueError, and so is a value that the space or `constraint` does not
+    allow.
 constraint : callable, default=None
     ``constraint(params) -> bool``; False rejects a candidate.
 fold_racing : bool, "forgiving" or "paired", default=False
@@ -202,6 +215,9 @@ best_estimator_, best_score_, best_params_, best_index_ : object
 stopped_by_ : str or None
     Why the search ended before it was done: a policy, "time_budget=...", or "interrupt" for
     Ctrl-C, after which the best so far is taken (a second one ends the refit, too).
+space_ : Space
+    What was searched: ``space_.params(config)`` and ``space_.values(config)`` tell what the
+    config of a trial in ``history_`` means to the estimator, and by which names it was drawn.
 journal_ : str or None
     The file of the `journal`.
 history_ : list of Trial
@@ -257,6 +273,7 @@ put more folds before fewer, so that means are compared only over the same folds
 """
 
 _TEXTS = {
+    "space": _SPACE,
     "parameters": _PARAMETERS,
     "resources": _RESOURCES,
     "attributes": _ATTRIBUTES,

@@ -180,7 +180,7 @@ def carver_for(
     stopping = [
         (last, stopper)
         for last, stopper in _variants(estimator, space)
-        if _may_watch(estimator, last, stopper, space.names, _sklearn.num_samples(rows.X))
+        if _may_watch(estimator, last, stopper, space.keys, _sklearn.num_samples(rows.X))
     ]
     taking = [(last, stopper) for last, stopper in stopping if stopper.takes_rows]
     split = search.early_stopping_split

@@ -21,7 +21,8 @@ def experience(source: Any, problem: Problem, resource: str | None, top: int) ->
 
     A trial counts if the new search could have tried it: a parameter that is new has the
     estimator's own value, and one that is no longer searched must have had it. Others are
-    left out.
+    left out. Where a function defines the new space, its names count, also those of a dict
+    or of another function before; a parameter that is new has its default.
 
     Parameters
     ----------
@@ -41,10 +42,11 @@ def experience(source: Any, problem: Problem, resource: str | None, top: int) ->
     JournalError
         If a journal cannot be read.
     """
-    own = problem.estimator.get_params(deep=True)
+    space = problem.space
+    own = space.defaults if space.by_run else problem.estimator.get_params(deep=True)
     found: dict[Config, dict[int, Outcome]] = {}
-    for params, trained_by, outcomes in _told_by(source):
-        config = _config(params, problem.space, own)
+    for params, trained_by, outcomes in _told_by(source, space.by_run):
+        config = _config(params, space, own)
         if config is None or not outcomes:
             continue
         if trained_by != resource:
@@ -62,16 +64,22 @@ def best_points(trials: Sequence[Trial], space: Space) -> list[dict[str, Any]]:
     """
     scored = [trial for trial in trials if not trial.outcome.failed]
     best = max(scored, key=lambda trial: (trial.resource, trial.outcome.score), default=None)
-    return [] if best is None else [space.params(best.config)]
+    return [] if best is None else [space.values(best.config)]
 
 
-def _told_by(source: Any) -> Iterable[tuple[Mapping[str, Any], str | None, dict[int, Outcome]]]:
-    """Yield parameters as a journal tells them, the resource's name, and the outcomes."""
+def _told_by(
+    source: Any, by_run: bool
+) -> Iterable[tuple[Mapping[str, Any], str | None, dict[int, Outcome]]]:
+    """Yield parameters as a journal tells them, the resource's name, and the outcomes.
+
+    The names are those that a function asked for, if there was one, and the new space is
+    `by_run`, too; but those of the estimator for other new spaces, if they are known.
+    """
     if isinstance(source, (list, tuple)):
         for one in source:
-            yield from _told_by(one)
+            yield from _told_by(one, by_run)
     elif isinstance(source, (str, os.PathLike)):
-        yield from _told_by(Journal.read(source))
+        yield from _told_by(Journal.read(source), by_run)
     elif isinstance(source, Journal):
         dimensions = source.header.parameters
         for trial in source.trials:
@@ -79,9 +87,9 @@ def _told_by(source: Any) -> Iterable[tuple[Mapping[str, Any], str | None, dict[
             params = {p.name: p.value(c) for p, c in pairs if p.name and c is not None}
             yield params, source.header.resource, dict(trial.outcomes)
     elif hasattr(source, "history_") and hasattr(source, "_resource_name"):
-        space = Space(source.param_distributions, source.constraint)
+        read = source.space_.values if by_run else source.space_.params
         for trial in source.history_:
-            params = {k: told(v) for k, v in space.params(trial.config).items()}
+            params = {k: told(v) for k, v in read(trial.config).items()}
             yield params, source._resource_name, dict(trial.outcomes)
     else:
         raise TypeError(
@@ -95,7 +103,7 @@ def _config(params: Mapping[str, Any], space: Space, own: Mapping[str, Any]) -> 
     for name, value in params.items():
         if name not in space.names and told(own.get(name)) != value:
             return None
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for dimension in space.dimensions:
         name = dimension.name
         if name == HIDDEN or (name not in params and name not in own):
@@ -103,9 +111,10 @@ def _config(params: Mapping[str, Any], space: Space, own: Mapping[str, Any]) -> 
         value = params.get(name, told(own.get(name)))
         if dimension.kind in ("categorical", "ordinal"):
             levels = [dimension.value(int(code)) for code in dimension.domain.levels()]
-            chosen[name] = next((v for v in levels if told(v) == value), value)
+            known = chosen.get(name, value)  # by another dimension of this name
+            chosen[name] = next((v for v in levels if told(v) == value), known)
         else:
-            chosen[name] = value
+            chosen.setdefault(name, value)
     # Parameters that exist only under conditions may be too many.
     for names in (chosen, [name for name in chosen if name in params]):
         try:

@@ -72,9 +72,11 @@ def _arguments(search: Any) -> dict[str, Any]:
 
 def header(search: Any, problem: Problem, metric: str) -> Header:
     """Return what a search is: what must be the same for its journal to be continued."""
+    function = search.param_distributions if problem.space.by_run else None
     settings = {
         "search": type(search).__name__,
         **_arguments(search),
+        **({} if function is None else {"param_distributions": described(function)}),
         "data": {
             "X": fingerprint(problem.X),
             "y": fingerprint(problem.y),
@@ -101,7 +103,8 @@ def _parameters(space: Space) -> list[Parameter]:
             levels = tuple(told(dimension.value(code)) for code in codes)
         domain = _ADDRESS.sub("", repr(dimension.domain)) if levels is None else "a list"
         if dimension.condition is not None:
-            domain += f", if {described(dimension.condition)}"
+            when = dimension.condition
+            domain += f", if {'asked for' if space.by_run else described(when)}"
         name = "" if dimension.name == HIDDEN else dimension.name
         found.append(Parameter(name, dimension.kind, domain, levels))
     return found

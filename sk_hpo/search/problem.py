@@ -126,7 +126,7 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, seed: int) -> P
             f" {'one' if has_device(estimator) else 'none'}."
         )
     space = Space(search.param_distributions, search.constraint)
-    space.check_names(valid_names(estimator, space.names))
+    space.check_names(valid_names(estimator, space.keys))
     scorer, metric = search._get_scorers()
     X, y = indexable(X, y)
     classifier = is_classifier(estimator)
@@ -143,7 +143,8 @@ def pose(search: Any, X: Any, y: Any, params: dict[str, Any], *, seed: int) -> P
         return TrainingData(rows.X, rows.y, rows.routed.estimator.fit, classes, carve)
 
     names = _metric_names(search.scoring, scorer)
-    choices = {name: space.objects(name) for name in space.names}
+    choices = {key: space.objects(key) for key in space.keys}
+    choices |= {name: space.choices(name) for name in space.names}
     rule = selection_rule(search.refit, choices, names, len(data.splits))
     if rule is not None:
         metric = rule.metric or (names or ["score"])[0]  # it steers the search too
@@ -207,7 +208,7 @@ def _resource(
         )
     resource = resources[0]
     for held in ([resource.name], *(r.overrides for r in resources)):
-        for parameter in set(held) & set(space.names):
+        for parameter in set(held) & {*space.names, *space.keys}:
             raise ValueError(
                 f"Parameter {parameter!r} is set by the resource {resource.name!r}: it"
                 " cannot be searched as well."

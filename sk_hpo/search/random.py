@@ -51,9 +51,7 @@ class RandomSearchCV(SearchCV):
     ----------
     estimator : estimator object
         Anything with ``fit`` and, unless `scoring` is given, ``score``.
-    param_distributions : dict or list of dicts
-        Parameter name -> list of values, frozen `scipy.stats` distribution, `lograndint`
-        or `when`. See `sk_hpo.Space`.
+    {space}
     n_iter : int, default=10
         Number of candidates. If a finite space has fewer, each is tried once and a
         warning says so. Not used by ``sampler="grid"``, which tries all.
@@ -164,5 +162,5 @@ class RandomSearchCV(SearchCV):
 
     def _scheduler(self, sampler: Sampler, problem: Problem) -> Scheduler:
         if isinstance(make_sampler(self.sampler), GridSampler):
-            return FlatScheduler(sampler, int(problem.space.size))
+            return FlatScheduler(sampler, problem.space.count())
         return FlatScheduler(sampler, n_trials(self.n_iter, problem.space))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "check_any_succeeded",
     "explanations",
     "leave_out_what_was_not_run",
+    "mask_the_unmet",
     "more_results",
     "n_folds",
     "rank",
@@ -192,6 +193,14 @@ def candidates(
         params(row.trial.config) | ({parameter: row.resource} if parameter else {})
         for row in table
     ]
+
+
+def mask_the_unmet(results: dict[str, Any], names: Iterable[str]) -> None:
+    """Add a masked column for each parameter that no candidate has; in place."""
+    n_rows = len(results["params"])
+    for name in names:
+        if f"param_{name}" not in results:
+            results[f"param_{name}"] = np.ma.masked_all(n_rows, dtype=object)
 
 
 def rank(results: dict[str, Any], failed: Any = False) -> None:

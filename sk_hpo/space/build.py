@@ -13,7 +13,7 @@ from sk_hpo.space.condition import Clause, Condition, When
 from sk_hpo.space.dimension import Dimension
 from sk_hpo.space.domain import Choices, make_domain
 
-__all__ = ["HIDDEN", "build_dimensions", "nearest", "topological_order"]
+__all__ = ["HIDDEN", "build_dimensions", "free_dimension", "nearest", "topological_order"]
 
 # Name of the dimension that chooses among several dicts; no parameter can have it.
 HIDDEN = "<dict>"
@@ -63,7 +63,7 @@ def _build_dict(
             raise TypeError(f"Parameter name {name!r} is not a str")
     names = sorted(one)
     values = {n: one[n].distribution if isinstance(one[n], When) else one[n] for n in names}
-    free = {n: _build_free(n, values[n]) for n in names}
+    free = {n: free_dimension(n, values[n]) for n in names}
     position = {n: offset + i for i, n in enumerate(names)}
     for name in names:
         clauses = chosen
@@ -72,7 +72,14 @@ def _build_dict(
         yield Dimension(name, free[name].domain, Condition(clauses) if clauses else None)
 
 
-def _build_free(name: str, value: Any) -> Dimension:
+def free_dimension(name: str, value: Any) -> Dimension:
+    """Return the dimension that a list or distribution describes, without a condition.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither, or wrong; names the parameter.
+    """
     if not (hasattr(value, "rvs") or hasattr(value, "cdf")):
         _check_list(name, value)
     try:

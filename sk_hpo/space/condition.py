@@ -11,7 +11,7 @@ import numpy as np
 from sk_hpo.space.distribution import describe
 from sk_hpo.trial import Config
 
-__all__ = ["Clause", "Condition", "When", "when"]
+__all__ = ["Asked", "Clause", "Condition", "When", "when"]
 
 
 class When:
@@ -121,3 +121,14 @@ class Condition:
         An inactive dimension, whose code is None, makes it false.
         """
         return all(codes[c.dimension] in c.codes for c in self.clauses)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Condition):
+    """The user's function asks for the parameter, which only a run of it tells."""
+
+    clauses: tuple[Clause, ...] = ()
+
+    def holds(self, codes: Sequence[float | int | None] | Config) -> bool:
+        """Raise TypeError."""
+        raise TypeError("only a run of the function tells whether it asks for a parameter")

@@ -16,8 +16,6 @@ from itertools import pairwise, starmap
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-
 from sk_hpo.space.distribution import (
     TAIL,
     Law,
@@ -27,6 +25,7 @@ from sk_hpo.space.distribution import (
     integer_law,
     is_discrete,
 )
+from sk_hpo.space.equality import equal
 
 __all__ = ["Choices", "Code", "Domain", "Integers", "Kind", "Reals", "make_domain"]
 
@@ -113,7 +112,7 @@ class Choices(Domain):
             if candidate is value:
                 return i
         for i, candidate in enumerate(self.values):
-            if _equal(candidate, value):
+            if equal(candidate, value):
                 return i
         raise ValueError(f"{value!r} is not one of {list(self.values)!r}")
 
@@ -336,30 +335,3 @@ def _is_ordered(values: Sequence[Any]) -> bool:
         return False
     up, down = (all(starmap(op, pairwise(values))) for op in (operator.lt, operator.gt))
     return up or down
-
-
-def _equal(a: Any, b: Any) -> bool:
-    """Whether two objects are the same value: True is not 1, 1 is not 1.0."""
-    a, b = (x.item() if isinstance(x, np.generic) else x for x in (a, b))
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    by_identity: Any = object.__eq__
-    try:
-        if isinstance(a, list | tuple):
-            return len(a) == len(b) and all(map(_equal, a, b))
-        if isinstance(a, dict):
-            return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
-        if isinstance(a, np.ndarray):
-            return a.dtype == b.dtype and _equal(a.tolist(), b.tolist())
-        if isinstance(a, float) and math.isnan(a):
-            return math.isnan(b)
-        if type(a).__eq__ is by_identity:
-            # An estimator, say: a copy of it has the same state. What reduces to a name,
-            # as a builtin function does, is only equal to itself.
-            state = a.__reduce_ex__(4)
-            return isinstance(state, tuple) and _equal(state, b.__reduce_ex__(4))
-        return bool(a == b)
-    except Exception:  # an __eq__ that raises, something that cannot be copied, a cycle
-        return False

@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from sk_hpo.space.build import HIDDEN, build_dimensions, nearest, topological_order
+from sk_hpo.space.build import HIDDEN, nearest
+from sk_hpo.space.by_run import ByRun
+from sk_hpo.space.chooser import Chooser
+from sk_hpo.space.conditional import Conditional
 from sk_hpo.space.dimension import Dimension
+from sk_hpo.space.domain import Code
+from sk_hpo.space.structure import Structure
 from sk_hpo.trial import Config
 
 __all__ = ["Space"]
@@ -34,29 +38,34 @@ class Space:
 
     Parameters
     ----------
-    param_distributions : dict, or list of dicts
+    param_distributions : dict, list of dicts, or callable
         Name of a parameter -> a list or one-dimensional array (any objects; numbers in
         increasing or decreasing order are ordinal), a frozen distribution with ``cdf``
         and ``ppf`` (any of `scipy.stats`, or `lograndint`), or `when` with one of these.
         Of a list of dicts, one is chosen with equal probability, then its parameters.
+        Or a function that takes a `Chooser`, asks it for what it needs, and returns the
+        parameters of the estimator.
     constraint : callable, default=None
         ``constraint(params) -> bool``: False rejects the config. It gets a dict of the
-        active parameters.
+        active parameters, or what the function returned.
 
     Attributes
     ----------
     dimensions : tuple of Dimension
         Sorted by name within each dict. With several dicts the first dimension is hidden:
-        it says which dict a config belongs to, and the others are conditional on it.
+        it says which dict a config belongs to, and the others are conditional on it. Of a
+        function, in the order in which they were met; a name has several if it is asked for
+        with different definitions.
 
     Raises
     ------
     TypeError
-        If something is not a dict, a list or a distribution.
+        If something is not a dict, a list or a distribution; if a function does not return
+        a dict.
     ValueError
         If a list is empty, a distribution's arguments are wrong, a condition cannot hold
-        or goes in a circle, or the constraint raises or rejects everything. The message
-        names the parameter.
+        or goes in a circle, the constraint raises or rejects everything, or a function
+        changes its mind. The message names the parameter.
 
     Examples
     --------
@@ -77,16 +86,21 @@ class Space:
     array([0.5 ,  nan, 0.75])
     """
 
-    dimensions: tuple[Dimension, ...]
-
     def __init__(
         self,
-        param_distributions: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        param_distributions: (
+            Mapping[str, Any]
+            | Iterable[Mapping[str, Any]]
+            | Callable[[Chooser], Mapping[str, Any]]
+        ),
         constraint: Callable[[dict[str, Any]], bool] | None = None,
     ) -> None:
-        self.dimensions = build_dimensions(param_distributions)
+        self._structure: Structure = (
+            ByRun(param_distributions)
+            if callable(param_distributions) and not isinstance(param_distributions, Mapping)
+            else Conditional(param_distributions)
+        )
         self.constraint = constraint
-        self._order = topological_order(self.dimensions)
         if constraint is not None:
             self.sample(np.random.default_rng(0))
 
@@ -94,55 +108,32 @@ class Space:
         return f"Space({', '.join(self.names)})"
 
     @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """What may vary."""
+        return self._structure.dimensions
+
+    @property
+    def by_run(self) -> bool:
+        """Whether a function defines the space, so that only a run tells what exists."""
+        return self._structure.by_run
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters, each once, sorted."""
         return tuple(sorted({d.name for d in self.dimensions} - {HIDDEN}))
 
-    @cached_property
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of what the estimator gets; other than `names` if a function says so."""
+        return self._structure.keys
+
+    @property
     def combinations(self) -> float:
-        """Number of configs before the constraint, `math.inf` if not finite."""
-        # What matters of a parent is only which conditions it meets, so its codes are
-        # counted one by one where a condition names them and all together otherwise.
-        named: dict[int, frozenset[int]] = {}
-        for dimension in self.dimensions:
-            for clause in dimension.condition.clauses if dimension.condition else ():
-                seen = named.get(clause.dimension, frozenset())
-                named[clause.dimension] = seen | clause.codes
-        return self._count(self._order, [None] * len(self.dimensions), named)
+        """Number of configs before the constraint, `math.inf` if not finite.
 
-    def _count(
-        self,
-        members: Sequence[int],
-        codes: list[float | int | None],
-        named: Mapping[int, frozenset[int]],
-    ) -> float:
-        """Count the configs of some dimensions in topological order, given earlier codes."""
-        product: float = 1
-        for first, *rest in self._connected(members):
-            codes[first] = None
-            if not self._active(first, codes):
-                product *= self._count(rest, codes.copy(), named)
-                continue
-            others = self.dimensions[first].n_levels - len(named.get(first, ()))
-            # Without a code, it is like any code that no condition names.
-            total = others * self._count(rest, codes.copy(), named) if others else 0
-            for code in named.get(first, ()):
-                codes[first] = code
-                total += self._count(rest, codes.copy(), named)
-            product *= total
-        return product
-
-    def _connected(self, members: Sequence[int]) -> list[list[int]]:
-        """Split dimensions into groups that no condition connects, each in its order."""
-        groups: list[list[int]] = []
-        for i in members:
-            condition = self.dimensions[i].condition
-            parents = {clause.dimension for clause in condition.clauses} if condition else set()
-            joined = [group for group in groups if parents & set(group)]
-            groups = [group for group in groups if group not in joined]
-            groups.append([*chain.from_iterable(joined), i])
-        position = {i: n for n, i in enumerate(members)}
-        return [sorted(group, key=position.__getitem__) for group in groups]
+        More than 4096 of a function are not counted and are `math.inf`, too.
+        """
+        return self._structure.combinations
 
     @cached_property
     def size(self) -> float:
@@ -154,15 +145,43 @@ class Space:
             return self.combinations
         return sum(1 for _ in self.enumerate())
 
-    def objects(self, name: str | None = None) -> list[Any]:
-        """Return the values of the categorical parameters, or of the one of that `name`."""
+    def count(self) -> int:
+        """Return the number of distinct configs of a finite space, however many.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is continuous.
+        """
+        return sum(1 for _ in self.enumerate()) if math.isinf(self.size) else int(self.size)
+
+    def objects(self, key: str | None = None) -> list[Any]:
+        """Return the objects that the estimator's parameter `key`, None for any, may be.
+
+        Those of categorical parameters; of a function also what it was seen to return, one
+        of each type.
+        """
+        return self._structure.objects(key)
+
+    @cached_property
+    def default(self) -> Config | None:
+        """The config of all defaults; None if there are none, or the constraint rejects it."""
+        default = self._structure.default
+        return default if default is not None and self.allows(default) else None
+
+    def choices(self, name: str) -> list[Any]:
+        """Return the objects that the categorical parameter `name` is chosen from."""
         return [
             dimension.value(code)
             for dimension in self.dimensions
-            if dimension.kind == "categorical" and dimension.name != HIDDEN
-            if name in (None, dimension.name)
+            if dimension.name == name and dimension.kind == "categorical"
             for code in range(int(dimension.n_levels))
         ]
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The default of each parameter that a function has asked for with one, by name."""
+        return self._structure.defaults
 
     def sample(self, rng: np.random.Generator) -> Config:
         """Draw a config that the constraint accepts.
@@ -202,7 +221,7 @@ class Space:
         pairs = zip(self.dimensions, config, strict=True)
         return np.array([math.nan if c is None else d.to_unit(c) for d, c in pairs])
 
-    def from_cube(self, u: np.ndarray) -> Config:
+    def from_cube(self, u: np.ndarray | Sequence[float]) -> Config:
         """Return the config at a point of the unit cube.
 
         Inactive coordinates are ignored; the constraint is not checked.
@@ -212,15 +231,8 @@ class Space:
         u : ndarray of shape (n_dimensions,)
             Clipped to [0, 1].
         """
-        codes: list[float | int | None] = [None] * len(self.dimensions)
-        for i in self._order:
-            if self._active(i, codes):
-                codes[i] = self.dimensions[i].from_unit(u[i])
-        return tuple(codes)
-
-    def _active(self, i: int, codes: Sequence[float | int | None]) -> bool:
-        condition = self.dimensions[i].condition
-        return condition is None or condition.holds(codes)
+        dimensions = self.dimensions
+        return self._structure.complete(lambda i, _: dimensions[i].from_unit(u[i]))
 
     def allows(self, config: Config) -> bool:
         """Whether the constraint accepts a config; ValueError if the constraint raises."""
@@ -242,11 +254,17 @@ class Space:
 
     def params(self, config: Config) -> dict[str, Any]:
         """Return the active parameters, as for ``estimator.set_params``."""
-        pairs = zip(self.dimensions, config, strict=True)
-        return {d.name: d.value(c) for d, c in pairs if c is not None and d.name != HIDDEN}
+        return self._structure.params(config)
+
+    def values(self, config: Config) -> dict[str, Any]:
+        """Return the active parameters by their `names`; the inverse of `config`.
+
+        The same as `params`, but where a function defines the space.
+        """
+        return self._structure.values(config)
 
     def config(self, params: Mapping[str, Any]) -> Config:
-        """Return the config of some parameters; the inverse of `params`.
+        """Return the config of some parameters; the inverse of `values`.
 
         A number from a continuous distribution is kept as it is. The constraint is not
         checked.
@@ -282,28 +300,31 @@ class Space:
         for name in params:
             if name not in self.names:
                 near = nearest(name, self.names)
+                if self.by_run:
+                    near += f". The function asks for {', '.join(map(repr, self.names))}"
                 raise ValueError(f"Parameter {name!r} is not searched{near}")
 
     def _config_in_dict(self, params: Mapping[str, Any], chosen: int) -> Config:
-        codes: list[float | int | None] = [None] * len(self.dimensions)
         left = dict(params)
-        for i in self._order:
+
+        def choose(i: int, default: Any) -> Code:
             dimension = self.dimensions[i]
             if dimension.name == HIDDEN:
-                codes[i] = chosen
-            elif self._active(i, codes):
-                if dimension.name not in left:
-                    raise ValueError(f"Parameter {dimension.name!r} is missing")
-                codes[i] = dimension.code(left.pop(dimension.name))
+                return chosen
+            if dimension.name not in left:
+                raise ValueError(f"Parameter {dimension.name!r} is missing")
+            return dimension.code(left.pop(dimension.name))
+
+        config = self._structure.complete(choose)
         if left:
             raise ValueError(f"Parameter {min(left)!r} does not exist under these conditions")
-        return tuple(codes)
+        return config
 
     def enumerate(self) -> Iterator[Config]:
         """Yield all allowed configs of a finite space, each once.
 
         The order is that of scikit-learn's ``ParameterGrid``: dict by dict, the last name
-        varies fastest.
+        varies fastest; of a function, what it asks for last.
 
         Raises
         ------
@@ -313,17 +334,7 @@ class Space:
         for dimension in self.dimensions:
             if math.isinf(dimension.n_levels):
                 raise ValueError(f"Parameter {dimension.name!r} is continuous: no list of all")
-        return filter(self.allows, self._completions([None] * len(self.dimensions), 0))
-
-    def _completions(self, codes: list[float | int | None], start: int) -> Iterator[Config]:
-        if start == len(self._order):
-            yield tuple(codes)
-            return
-        i = self._order[start]
-        levels = self.dimensions[i].domain.levels() if self._active(i, codes) else (None,)
-        for codes[i] in levels:
-            yield from self._completions(codes, start + 1)
-        codes[i] = None
+        return filter(self.allows, self._structure.completions())
 
     def check_names(self, valid: Iterable[str]) -> None:
         """Raise ValueError for a parameter that the estimator does not have.
@@ -337,9 +348,9 @@ class Space:
             ``estimator.get_params()``.
         """
         valid = set(valid)
-        for name in self.names:
+        for name in self.keys:
             prefixes = {name[:i] for i in range(len(name)) if name.startswith("__", i)}
-            if name not in valid and not prefixes & set(self.names):
+            if name not in valid and not prefixes & set(self.keys):
                 raise ValueError(
                     f"Invalid parameter {name!r}{nearest(name, valid) or '.'} Valid parameters"
                     f" are: {sorted(valid)}"

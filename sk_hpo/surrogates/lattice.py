@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ __all__ = ["Dependency", "Lattice"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+Absent = Callable[[FloatArray], BoolArray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,8 @@ class Lattice:
     dependencies : tuple of Dependency, default=()
         Those of a parent come before those of its children. A column exists if all of
         its dependencies hold and their parents exist.
+    absent : callable or None, default=None
+        Tells of rows (m, d) without NaN what does not exist, where dependencies cannot.
 
     Examples
     --------
@@ -60,6 +64,7 @@ class Lattice:
     levels: tuple[FloatArray | None, ...]
     categorical: BoolArray
     dependencies: tuple[Dependency, ...] = ()
+    absent: Absent | None = None
 
     def snap(self, u: FloatArray) -> FloatArray:
         """Return the nearest rows of the lattice to `u` (m, d), NaN where nothing exists."""
@@ -70,6 +75,8 @@ class Lattice:
                 x[:, j] = levels[np.searchsorted(middles, u[:, j])]
         for d in self.dependencies:
             x[~np.isin(x[:, d.parent], d.values), d.column] = np.nan
+        if self.absent is not None:
+            x[self.absent(x)] = np.nan
         return x
 
     def relaxed(self, most_levels: int) -> BoolArray:

@@ -293,8 +293,11 @@ def _column(signed: str, cv_results: Results) -> list[float]:
     """Return a number per row, the smaller the simpler."""
     name = signed.removeprefix("-")
     params = cv_results["params"]
-    values: Any
-    if any(name in one for one in params):
+    values: Any = cv_results.get(f"param_{name}")
+    if values is not None:
+        absent = np.ma.getmaskarray(values)
+        values = [_ABSENT if a else v for v, a in zip(values.tolist(), absent, strict=True)]
+    elif any(name in one for one in params):
         values = [one.get(name, _ABSENT) for one in params]
     elif f"mean_test_{name}" in cv_results:
         values = cv_results[f"mean_test_{name}"]

@@ -50,7 +50,8 @@ def stability_of(search: Any, selected: Sequence[Mapping[str, Any]]) -> dict[str
     ----------
     search : estimator
         Of which ``param_distributions`` or ``param_grid`` gives the scale. A parameter
-        that is not in it, or is in several of its dicts, is compared by value only.
+        that is not in it, or is in several of its dicts, is compared by value only; so is
+        any where ``param_distributions`` is a function.
     selected : sequence of dict
         ``best_params_`` of the outer folds that did not fail.
 
@@ -70,6 +71,8 @@ def stability_of(search: Any, selected: Sequence[Mapping[str, Any]]) -> dict[str
 def _dimensions(search: Any) -> dict[str, Dimension]:
     """Return the dimension of each parameter that has exactly one."""
     spec = getattr(search, "param_distributions", getattr(search, "param_grid", None))
+    if callable(spec):  # what it asks for has its own names
+        return {}
     try:
         dimensions = Space(spec or []).dimensions
     except (TypeError, ValueError):  # another library's space, or objects with rvs alone

@@ -128,6 +128,14 @@ def test_names_with_several_definitions_have_one_axis():
     assert (degree.low, degree.high) == (2, 4)
 
 
+def test_none_is_a_choice_like_any_other():
+    search = RandomSearchCV(
+        SVC(), {"class_weight": [None, "balanced"]}, n_iter=2, sampler="grid", random_state=0
+    )
+    record = record_of(search.fit(*load_iris(return_X_y=True)))
+    assert record.points().tolist() == [[0.25], [0.75]]
+
+
 def test_failures_are_there_and_never_finalists():
     X, y = load_iris(return_X_y=True)
     search = RandomSearchCV(

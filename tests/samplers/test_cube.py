@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import numpy as np
+from contracts.by_run import branch, loop, space_of, threshold
 from contracts.spaces import FINITE, MIXED, SQUARE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sk_hpo.samplers.cube import Cube
 
+ALL = (SQUARE, MIXED, FINITE, space_of(branch), space_of(loop), space_of(threshold))
+
 
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=30)
 def test_the_lattice_is_the_space(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    for space in (SQUARE, MIXED, FINITE):
+    for space in ALL:
         cube = Cube(space)
         u = rng.random((20, len(space.dimensions)))
         x = cube.lattice.snap(u)
@@ -25,7 +28,7 @@ def test_the_lattice_is_the_space(seed: int) -> None:
 
 def test_optional_columns_are_those_that_a_config_may_lack() -> None:
     rng = np.random.default_rng(0)
-    for space in (SQUARE, MIXED, FINITE):
+    for space in ALL:
         rows = Cube(space).rows([space.sample(rng) for _ in range(200)])
         np.testing.assert_array_equal(Cube(space).optional, np.isnan(rows).any(axis=0))
 
