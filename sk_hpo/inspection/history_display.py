@@ -173,6 +173,8 @@ class SearchHistoryDisplay:
             "seconds": "Seconds since the first fit began",
         }
         self.ax_.set(xlabel=labels[x], ylabel=style.score_label(every[0]))
+        if x == "trials":
+            self.ax_.locator_params(axis="x", integer=True)
         style.legend(self.ax_)
         return self
 

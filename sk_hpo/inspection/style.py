@@ -167,15 +167,15 @@ def score_label(record: SearchRecord) -> str:
 
 def dots(ax: Any, x: ArrayLike, y: ArrayLike, floor: float = -np.inf, **style: Any) -> None:
     """Plot scores as dots, and as triangles on the edge where they lie below the floor."""
-    x, y = np.asarray(x), np.asarray(y, float)
-    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
-    below = y < floor
+    known = np.isfinite(scores := np.asarray(y, float))
+    places, scores = np.asarray(x)[known], scores[known]
+    below = scores < floor
     style = {"markersize": 4, "linestyle": "none", "zorder": 2, "markeredgewidth": 0} | style
-    style["rasterized"] = len(y) > 1000  # a vector graphic of 5,000 dots is slow to turn over
-    ax.plot(x[~below], y[~below], "o", **style)
+    style["rasterized"] = len(scores) > 1000  # a vector graphic of 5,000 dots is slow
+    ax.plot(places[~below], scores[~below], "o", **style)
     if below.any():
         edge = {"transform": ax.get_xaxis_transform(), "clip_on": False, "label": None}
-        ax.plot(x[below], np.full(below.sum(), 0.02), "v", **style | edge)
+        ax.plot(places[below], np.full(below.sum(), 0.02), "v", **style | edge)
 
 
 def failures(ax: Any, x: Sequence[float] | np.ndarray, *, label: str | None = "failed") -> None:
