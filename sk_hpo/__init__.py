@@ -11,6 +11,10 @@ from sk_hpo.inspection.importance.importance import parameter_importance
 from sk_hpo.inspection.importance.result import ParameterImportance
 from sk_hpo.inspection.importance_display import ImportanceDisplay
 from sk_hpo.inspection.learning_curves_display import LearningCurvesDisplay
+from sk_hpo.inspection.parallel_coordinates_display import ParallelCoordinatesDisplay
+from sk_hpo.inspection.report import report
+from sk_hpo.inspection.slice_display import SliceDisplay
+from sk_hpo.inspection.surrogate_display import SurrogateDisplay
 from sk_hpo.inspection.timeline_display import TimelineDisplay
 from sk_hpo.journal.error import JournalError
 from sk_hpo.journal.journal import Journal
@@ -63,11 +67,14 @@ __all__ = [
     "MostStable",
     "NoImprovement",
     "OneStandardError",
+    "ParallelCoordinatesDisplay",
     "ParameterImportance",
     "RandomSearchCV",
     "RepeatedTestWarning",
     "SearchHistoryDisplay",
+    "SliceDisplay",
     "Space",
+    "SurrogateDisplay",
     "TPESampler",
     "TargetScore",
     "TensorBoardWriter",
@@ -83,6 +90,7 @@ __all__ = [
     "nested_cross_validate",
     "parameter_importance",
     "refine",
+    "report",
     "train_validation_test_split",
     "when",
 ]

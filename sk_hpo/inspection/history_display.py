@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sk_hpo.inspection import style
-from sk_hpo.inspection.record import Rung, SearchRecord, record_of
+from sk_hpo.inspection.record import Rung, SearchRecord, incumbents, record_of
 
 __all__ = ["SearchHistoryDisplay"]
 
@@ -248,7 +248,7 @@ def _course(record: SearchRecord, x: str, full: int) -> _Course:
         along = _seconds(record, rungs)
     failed = np.array([rung.failed for rung in rungs])
     scores = np.array([math.nan if rung.failed else rung.score for rung in rungs])
-    return _Course(np.array(along, float), scores, failed, _incumbents(rungs))
+    return _Course(np.array(along, float), scores, failed, np.array(incumbents(rungs)))
 
 
 def _seconds(record: SearchRecord, rungs: Sequence[Rung]) -> list[float]:
@@ -260,15 +260,3 @@ def _seconds(record: SearchRecord, rungs: Sequence[Rung]) -> list[float]:
         )
     last = max(time for time in ended if not math.isnan(time))
     return [last if math.isnan(time) else time for time in ended]
-
-
-def _incumbents(rungs: Sequence[Rung]) -> np.ndarray:
-    """Return the score of the best finalist after each result."""
-    level, best, found = (0, 0), math.nan, []
-    for rung in rungs:
-        here = rung.resource, sum(map(math.isfinite, rung.scores))
-        if not rung.failed and here >= level:
-            best = rung.score if here > level else max(best, rung.score)
-            level = here
-        found.append(best)
-    return np.array(found)

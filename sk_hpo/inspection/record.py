@@ -28,6 +28,7 @@ __all__ = [
     "Rung",
     "SearchRecord",
     "TrialRecord",
+    "incumbents",
     "label_of",
     "record_of",
     "rung_of",
@@ -317,6 +318,22 @@ def record_of(search: Any) -> SearchRecord:
         )
     check_is_fitted(search, "history_")
     return _of_search(search)
+
+
+def incumbents(rungs: Iterable[Rung]) -> list[float]:
+    """Return the score of the best so far after each result, as they came; NaN for none.
+
+    It is compared at the highest resource that was reached, and there with the most folds,
+    as in `SearchRecord.finalists`.
+    """
+    level, best, found = (0, 0), math.nan, []
+    for rung in rungs:
+        here = rung.resource, sum(map(math.isfinite, rung.scores))
+        if not rung.failed and here >= level:
+            best = rung.score if here > level else max(best, rung.score)
+            level = here
+        found.append(best)
+    return found
 
 
 def label_of(value: Any) -> str:

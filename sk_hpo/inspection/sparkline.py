@@ -7,28 +7,12 @@ from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 
-from sk_hpo.inspection.record import SearchRecord
 from sk_hpo.inspection.style import INCUMBENT, floor_of
 
-__all__ = ["incumbents", "sparkline"]
+__all__ = ["sparkline"]
 
 _WIDTH, _HEIGHT, _PAD = 180.0, 36.0, 4.0
 _MOST = 300  # steps that a picture of this width can show
-
-
-def incumbents(record: SearchRecord) -> list[float]:
-    """Return the score of the best so far after each result, as results came; NaN for none.
-
-    It is compared at the highest resource that was reached, and there with the most folds.
-    """
-    level, best, found = (0, 0), math.nan, []
-    for _, rung in record.timeline():
-        here = rung.resource, sum(map(math.isfinite, rung.scores))
-        if not rung.failed and here >= level:
-            best = rung.score if here > level else max(best, rung.score)
-            level = here
-        found.append(best)
-    return found
 
 
 def sparkline(scores: Sequence[float], *, label: str = "best score so far") -> str:

@@ -64,7 +64,8 @@ class Summary:
         record, unit = self.record, self.record.resource or "fits"
         pending = sum(trial.last is None for trial in record.trials)
         without = f", {pending} of them without a result" if pending else ""
-        yield "candidates", f"{len(record.trials)}{without}; {record.n_splits} folds"
+        folds = "1 fold" if record.n_splits == 1 else f"{record.n_splits} folds"
+        yield "candidates", f"{len(record.trials)}{without}; {folds}"
         fits = "" if unit == "fits" else f" in {self.n_fits} fits"
         yield "spent", f"{self.cost:g} {unit}{fits}"
         seconds = f"{self.busy_seconds:.3g} s of fitting and scoring"

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from sk_hpo.inspection import style
 from sk_hpo.inspection.panels import panels
@@ -18,13 +17,14 @@ from sk_hpo.inspection.surrogate_slice import (
     COARSE,
     FINE,
     best_mean,
+    best_of,
     improvement,
     most_varying,
     nearness,
     predicted,
     slice_of,
+    surrogate_of,
 )
-from sk_hpo.samplers.surrogate import Surrogate
 
 __all__ = ["SurrogateDisplay"]
 
@@ -143,9 +143,9 @@ class SurrogateDisplay:
         TypeError
             If it is no search: a journal keeps no model.
         """
-        surrogate = _surrogate_of(search)
+        surrogate = surrogate_of(search)
         record = record_of(search)
-        held = dict(_best(record).params if at is None else at)
+        held = dict(best_of(record).params if at is None else at)
         names = [parameters] if isinstance(parameters, str) else parameters
         if names is None:
             names = most_varying(record, surrogate, held)
@@ -300,32 +300,6 @@ class SurrogateDisplay:
         return textwrap.fill("Others held at " + ", ".join(told), width)
 
 
-def _surrogate_of(search: Any) -> Surrogate:
-    if not hasattr(search, "param_distributions"):
-        raise TypeError(
-            "SurrogateDisplay needs a fitted search: a journal keeps results and no model. Fit"
-            " the search with the journal once more, which trains nothing that is known, and"
-            f" pass it. This is a {type(search).__name__}."
-        )
-    check_is_fitted(search, "history_")
-    found = getattr(search, "surrogate_", None)
-    if found is None:
-        raise ValueError(
-            f"This {type(search).__name__} has no model of the score: surrogate_ is there after"
-            " a search that learns by one, such as BayesSearchCV or sampler='gp'."
-        )
-    return found
-
-
-def _best(record: SearchRecord) -> TrialRecord:
-    found = [trial for trial in record.trials if trial.id == record.best]
-    if not found:
-        raise ValueError(
-            "No candidate was chosen that the other parameters could be held at: give at=."
-        )
-    return found[0]
-
-
 def _failed(trial: TrialRecord) -> bool:
     return trial.last is None or trial.last.failed
 
@@ -347,6 +321,8 @@ def _numbers(
 
 def _scale(ax: Any, which: str, parameter: Parameter) -> None:
     """Give one of the axes, "x" or "y", the parameter's scale and names."""
+    from matplotlib.ticker import NullLocator
+
     axis = getattr(ax, f"{which}axis")
     if parameter.kind == "choice":
         labels = [style.short(label, 14) for label in parameter.labels]
@@ -354,10 +330,12 @@ def _scale(ax: Any, which: str, parameter: Parameter) -> None:
         return
     if parameter.log:
         getattr(ax, f"set_{which}scale")("log")
-        axis.set_tick_params(which="minor", length=0, labelsize=0)
+        axis.set_minor_locator(NullLocator())
     if parameter.low < parameter.high:
         values = tick_values(parameter.low, parameter.high, parameter.log, most=5)
         axis.set_ticks(values, [f"{value:.4g}" for value in values])
+        low, high = axis.get_view_interval()
+        getattr(ax, f"set_{which}lim")(min(low, values[0]), max(high, values[-1]))
 
 
 def _told(value: Any) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
-from sk_hpo.inspection.record import SearchRecord
+from sk_hpo.inspection.record import SearchRecord, TrialRecord
 from sk_hpo.samplers.surrogate import Surrogate
 from sk_hpo.space.dimension import Dimension
 from sk_hpo.space.space import Space
@@ -20,15 +21,45 @@ __all__ = [
     "FINE",
     "Slice",
     "best_mean",
+    "best_of",
     "improvement",
     "most_varying",
     "nearness",
     "predicted",
     "slice_of",
+    "surrogate_of",
 ]
 
 FINE, COARSE = 201, 41  # points along one axis, and along each of two
 _MOST_LEVELS = 60
+
+
+def surrogate_of(search: Any) -> Surrogate:
+    """Return the model of a search, or raise what the user is to do."""
+    if not hasattr(search, "param_distributions"):
+        raise TypeError(
+            "SurrogateDisplay needs a fitted search: a journal keeps results and no model. Fit"
+            " the search with the journal once more, which trains nothing that is known, and"
+            f" pass it. This is a {type(search).__name__}."
+        )
+    check_is_fitted(search, "history_")
+    found = getattr(search, "surrogate_", None)
+    if found is None:
+        raise ValueError(
+            f"This {type(search).__name__} has no model of the score: surrogate_ is there after"
+            " a search that learns by one, such as BayesSearchCV or sampler='gp'."
+        )
+    return found
+
+
+def best_of(record: SearchRecord) -> TrialRecord:
+    """Return the chosen candidate; ValueError if there is none."""
+    found = [trial for trial in record.trials if trial.id == record.best]
+    if not found:
+        raise ValueError(
+            "No candidate was chosen that the other parameters could be held at: give at=."
+        )
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +79,7 @@ class Slice:
         config = self.space.from_cube(u)
         if any(config[i] is None for i in self.dimensions) or not self.space.allows(config):
             return None
-        return self.space.params(config)
+        return self.space.values(config)
 
 
 def slice_of(space: Space, names: Sequence[str], held: Mapping[str, Any], n: int) -> Slice:

@@ -16,9 +16,9 @@ from sk_hpo.torch.range_test import (
 from sk_hpo.torch.schedules import Schedule, schedule_space
 
 __all__ = [
+    "MLP",
     "LearningRateRange",
     "LearningRateRangeDisplay",
-    "MLP",
     "Schedule",
     "TensorLoader",
     "learning_rate_range_test",
