@@ -39,7 +39,8 @@ dist: $(VENV)/dist
 	cd build && $(abspath $(VENV))/bin/mypy --strict --cache-dir=mypy --python-executable empty/bin/python \
 		--config-file= ../tests/dist/user.py
 	mkdir build/sdist && tar -xzf dist/*.tar.gz -C build/sdist --strip-components=1
-	cd build/sdist && $(abspath $(VENV))/bin/python -m pytest -q --collect-only | tail -n 1
+	cd build/sdist && $(abspath $(VENV))/bin/python -m pytest -q --collect-only > collected
+	tail -n 1 build/sdist/collected
 	cd build/sdist && OMP_NUM_THREADS=1 $(abspath $(VENV))/bin/python -m pytest -q \
 		tests/docs/test_reference.py tests/docs/test_figures.py tests/schedulers tests/test_walls.py
 

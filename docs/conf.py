@@ -29,10 +29,10 @@ root_doc = "index"
 exclude_patterns = ["_build", "_ext", "generated/**/*.txt"]
 default_role = "autolink"
 nitpicky = True
-# Other projects' names, whose documentation is not at hand offline, and rooms of the house.
+# Names of other projects, whose documentation is not at hand offline, and inside the house.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!sk_hpo).*"),
-    (r"py:obj", r"sk_hpo\.(samplers|schedulers|surrogates)\.[a-z_]+"),
+    (r"py:obj", r"sk_hpo\.(?!torch\.|testing\.)[a-z_]+\..*"),
 ]
 
 myst_enable_extensions = ["colon_fence", "deflist"]

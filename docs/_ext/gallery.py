@@ -195,7 +195,8 @@ def _small(script: Script, folder: Path) -> dict:
         environment = {**os.environ, BUDGET: "small"}
         subprocess.run(command, env=environment, check=True)
     record = stored(script, folder)
-    assert record is not None
+    if record is None:
+        raise RuntimeError(f"{script.path} was changed while it ran: build again.")
     return record
 
 

@@ -2,7 +2,7 @@
 
 A sampler says *what* to try; how much to spend on it is the scheduler's affair. To write
 one, subclass `Sampler` and implement `suggest`, and `explain` and `surrogate` if it has a
-model; `tests/contracts/sampler.py` holds the tests that it must pass.
+model; ``sk_hpo.testing`` holds the tests that it must pass.
 """
 
 from __future__ import annotations
