@@ -411,7 +411,9 @@ class SearchCV(Understanding, HonestScores):
         known = problem.rule is not None or not callable(refit)
         if known:
             tables.check_any_succeeded(table, results, metric)
-        positions = tables.best_rows(results, metric, failed)
+        positions = tables.best_rows(
+            results, metric, failed, at_the_top=self.stopped_by_ is None
+        )
         if problem.rule is not None:  # a callable of the user's gets all rows
             positions = positions[~failed[positions]]
         among = tables.take(results, positions)

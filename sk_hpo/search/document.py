@@ -200,10 +200,11 @@ best, which is of the highest rung, need not have rank 1.
 """
 
 _NOTES = """
-``best_*`` are chosen among the candidates at the highest resource that was reached; a
-callable `refit` gets `cv_results_` cut to these rows. The refit trains on all of X for that
-resource. ``verbose=1`` prints the plan. `cv` must give the same folds at each call: with
-``shuffle=True`` it needs a `random_state`.
+``best_*`` are chosen among the candidates at the highest resource that was reached; of a
+search that was stopped, among all, for those at the top may be the few that began there. A
+callable `refit` gets `cv_results_` cut to these rows. The refit trains on all of X for the
+resource of the best. ``verbose=1`` prints the plan, then a line a rung. `cv` must give the
+same folds at each call: with ``shuffle=True`` it needs a `random_state`.
 """
 
 _ATTRIBUTES = """

@@ -243,15 +243,20 @@ def check_any_succeeded(table: Sequence[Row], results: dict[str, Any], metric: s
     )
 
 
-def best_rows(results: dict[str, Any], metric: str, failed: Any = False) -> Any:
+def best_rows(
+    results: dict[str, Any], metric: str, failed: Any = False, *, at_the_top: bool = True
+) -> Any:
     """Return the positions that a best candidate may have.
 
     These are the rows at the highest resource, and there with the most folds, that was
     reached with a finite score by a candidate that had not `failed` (a mask, for a number
-    may be its ``error_score``); all rows for a search that has neither.
+    may be its ``error_score``); all rows for a search that has neither. In a search that was
+    stopped, who came to the top may be the few that began there: then it is not
+    `at_the_top` only that the best is looked for.
     """
     n = len(results["params"])
-    levels = [results[name] for name in ("n_resources", "n_folds") if name in results]
+    names = ("n_resources", "n_folds") if at_the_top else ("n_folds",)
+    levels = [results[name] for name in names if name in results]
     if not levels:
         return np.arange(n)
     mean = results.get(f"mean_test_{metric}")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from joblib import effective_n_jobs
 
+from sk_hpo.inspection.style import COLORS
 from sk_hpo.validation.alarm import report
 from sk_hpo.validation.budget import Unit, check_budget, common_resource, held_to, spent
 from sk_hpo.validation.inner import check_outer_metric, inner_group_alarms
@@ -276,7 +277,7 @@ class CompareSearchesDisplay:
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         for i, (name, of_search) in enumerate(self.frame.groupby("search", sort=False)):
-            color = f"C{i}"
+            color = COLORS[i % len(COLORS)]
             cost, score = of_search[x], of_search["outer_score"]
             ax.plot(cost, score, "o", color=color, alpha=0.3, markersize=4)
             bar = {"xerr": cost.sem(), "yerr": score.sem()} if len(score) > 1 else {}

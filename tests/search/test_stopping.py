@@ -8,10 +8,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import loguniform
 from search.searches import CLASSES, data, make, sgd
+from sklearn.datasets import load_digits
+from skorch import NeuralNetClassifier
+from torch.nn import CrossEntropyLoss
 
-from sk_hpo import MaxTime, MaxTrials, NoImprovement, RandomSearchCV, TargetScore
+from sk_hpo import (
+    HalvingHyperbandSearchCV,
+    MaxTime,
+    MaxTrials,
+    NoImprovement,
+    RandomSearchCV,
+    TargetScore,
+)
 from sk_hpo.search.stopping import Stopping
+from sk_hpo.torch import MLP
 from sk_hpo.trial import Job, Outcome, Trial
 
 X, y = data()
@@ -53,6 +65,27 @@ def test_on_rungs_only_the_top_counts():
     top = search.cv_results_["n_resources"].max()
     assert top == whole.cv_results_["n_resources"].max()
     assert (search.cv_results_["n_resources"] == top).sum() == 1
+
+
+def test_of_few_at_the_top_none_need_be_the_best():
+    """Nets of all brackets begin together, and the first to be done may be a bad one."""
+    X, y = load_digits(return_X_y=True)
+    net = NeuralNetClassifier(
+        MLP,
+        module__n_features=64,
+        module__n_outputs=10,
+        criterion=CrossEntropyLoss,
+        train_split=None,
+        verbose=0,
+    )
+    space = {"lr": loguniform(1e-5, 1e-1), "module__hidden_units": list(range(8, 40))}
+    search = HalvingHyperbandSearchCV(
+        net, space, max_resources=9, cv=2, stop=MaxTrials(8), random_state=0
+    )
+    search.fit((X[:300] / 16).astype(np.float32), y[:300])
+    results = search.cv_results_
+    assert search.best_score_ == results["mean_test_score"].max()
+    assert results["n_resources"][search.best_index_] < results["n_resources"].max()
 
 
 def test_policies_compose():
