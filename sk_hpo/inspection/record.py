@@ -32,6 +32,7 @@ __all__ = [
     "label_of",
     "record_of",
     "rung_of",
+    "score_text",
 ]
 
 # Of the quantiles of a logarithmic scale, the middle one is near the geometric mean.
@@ -334,6 +335,18 @@ def incumbents(rungs: Iterable[Rung]) -> list[float]:
             level = here
         found.append(best)
     return found
+
+
+def score_text(score: float) -> str:
+    """Return a score with four digits, after the point where that shows them.
+
+    Examples
+    --------
+    >>> score_text(0.97333), score_text(-3.0e-07), score_text(-3097243377.1)
+    ('0.9733', '-3e-07', '-3.097e+09')
+    """
+    fixed = score == 0 or 1e-3 <= abs(score) < 1e5
+    return f"{score:.4f}" if fixed else f"{score:.4g}"
 
 
 def label_of(value: Any) -> str:

@@ -84,6 +84,8 @@ def report(search: Any, path: str | os.PathLike[str], *, k: int = 10) -> Path:
     if isinstance(search, (str, os.PathLike)):
         search = Journal.read(search)
     record = record_of(search)
+    out = Path(path)
+    out.parent.mkdir(parents=True, exist_ok=True)
     sections = [
         _found(search, record, k),
         *_pictures(search, record),
@@ -93,7 +95,6 @@ def report(search: Any, path: str | os.PathLike[str], *, k: int = 10) -> Path:
         _accelerator(search),
     ]
     body = "\n".join(filter(None, sections))
-    out = Path(path)
     page = PAGE.format(name=escape(record.name), body=body, version=escape(__version__))
     out.write_text(page, encoding="utf-8")
     return out

@@ -11,7 +11,14 @@ from html import escape
 from numbers import Integral
 from typing import Any
 
-from sk_hpo.inspection.record import Rung, SearchRecord, TrialRecord, label_of, record_of
+from sk_hpo.inspection.record import (
+    Rung,
+    SearchRecord,
+    TrialRecord,
+    label_of,
+    record_of,
+    score_text,
+)
 from sk_hpo.journal.journal import Journal
 
 __all__ = ["Summary", "cause_of", "ranked", "summary_of", "told"]
@@ -89,7 +96,7 @@ class Summary:
         for rank, (trial, rung) in enumerate(self.best, 1):
             params = ", ".join(f"{name}={told(v)}" for name, v in sorted(trial.params.items()))
             error = "" if math.isnan(rung.standard_error) else f"{rung.standard_error:.2g}"
-            numbers = [str(rank), str(trial.id), f"{rung.score:.4f}", error]
+            numbers = [str(rank), str(trial.id), score_text(rung.score), error]
             rows.append([*numbers, str(rung.resource) if laddered else "", params])
         return rows if laddered else [row[:4] + row[5:] for row in rows]
 
@@ -209,7 +216,7 @@ def _more(search: Any) -> Iterator[tuple[str, str]]:
     if "test_score_" in known:
         score = search.test_score_
         found = score if isinstance(score, dict) else {"": score}
-        text = ", ".join(f"{name} {value:.4f}".strip() for name, value in found.items())
+        text = ", ".join(f"{name} {score_text(value)}".strip() for name, value in found.items())
         yield "test score", f"{text} on {len(search.test_indices_)} rows that were held out"
 
 

@@ -143,11 +143,14 @@ class Ask:
         What is to be done.
     reason : Reason, default=Reason()
         Why its config was suggested.
+    params : str, default=""
+        Digest of what a space that is a function made of the config.
     """
 
     number: int
     job: Job
     reason: Reason = Reason()  # noqa: RUF009 - frozen
+    params: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,8 @@ def content_of(record: Record) -> dict[str, Any]:
     {'job': 4, 'trial': 2, 'config': (0.5, 1), 'start': 0, 'stop': 3}
     """
     if isinstance(record, Ask):
-        return {"job": record.number, **_shown(record.job), **_shown(record.reason)}
+        params = {"params": record.params} if record.params else {}
+        return {"job": record.number, **_shown(record.job), **_shown(record.reason), **params}
     if isinstance(record, Value):
         return {"job": record.number, "part": record.part, "value": dict(record.value)}
     if isinstance(record, Header):
@@ -287,7 +291,7 @@ def _ask(content: dict[str, Any]) -> Ask:
         raise ValueError(f"{origin!r} is no origin of a config")
     known = {name: content.get(name, math.nan) for name in ("acquisition", "mean", "sd")}
     reason = Reason(origin, **{name: float(_a(float, x)) for name, x in known.items()})
-    return Ask(_count(content["job"]), job, reason)
+    return Ask(_count(content["job"]), job, reason, _a(str, content.get("params", "")))
 
 
 def _value(content: dict[str, Any]) -> Value:

@@ -82,9 +82,20 @@ def _function(value: Any, depth: int) -> Any:
 
 def _of_code(code: CodeType) -> str:
     """Return a digest of what a function does, not of where it stands."""
-    constants = [_of_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    constants = list(map(_constant, code.co_consts))
     told = repr((code.co_code, constants, code.co_names, code.co_varnames))
     return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+
+
+def _constant(value: Any) -> Any:
+    """Return a constant of a function as the same text in every process."""
+    if isinstance(value, CodeType):
+        return _of_code(value)
+    if isinstance(value, frozenset):  # of ``in {...}``; its order depends on hashes
+        return ["frozenset", *sorted(map(repr, map(_constant, value)))]
+    if isinstance(value, tuple):
+        return ["tuple", *map(_constant, value)]
+    return repr(value)
 
 
 def _object(value: Any, depth: int) -> Any:

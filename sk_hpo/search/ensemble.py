@@ -13,6 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
 from sk_hpo.evaluation.answers import Answers, rescored
+from sk_hpo.inspection.record import score_text
 from sk_hpo.search.evidence import Evidence
 
 __all__ = ["Voter", "Voting", "out_of_fold_score", "voting_ensemble"]
@@ -88,6 +89,8 @@ def voting_ensemble(
     ValueError
         If y has several outputs, or "soft" is asked for where a member has no probabilities.
     """
+    if voting not in ("auto", "soft", "hard"):
+        raise ValueError(f"voting must be 'auto', 'soft' or 'hard', got {voting!r}.")
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] > 1:
         raise ValueError(f"An ensemble votes on one output; y has {y.shape[1]}.")
@@ -134,10 +137,13 @@ def out_of_fold_score(
     known, own = _of_rows(evidence, rows)
     votes = _votes(ensemble, known)
     if votes is None:
-        return None, (
-            "There is no score of the ensemble: the scorer asked for predictions only, and soft"
-            " voting needs probabilities. Use voting='hard', or a scoring that asks for them,"
-            " such as 'neg_log_loss'."
+        soft = getattr(ensemble, "voting", "") == "soft"
+        return None, "There is no score of the ensemble: " + (
+            "the scorer asked for predictions only, and soft voting needs probabilities. Use"
+            " voting='hard', or a scoring that asks for them, such as 'neg_log_loss'."
+            if soft
+            else "the scorer did not ask for predictions, and voting='hard' counts these. Use"
+            " voting='soft', or a scoring that asks for them, such as 'accuracy'."
         )
     again = [_fold_scores(ensemble, evidence, of_one) for of_one in known]
     scores = _fold_scores(ensemble, evidence, votes)
@@ -149,8 +155,8 @@ def out_of_fold_score(
         )
     score = float(np.mean(scores))
     return score, (
-        f"{score:.4f} is the mean score, over the folds, of an ensemble of the members' fold"
-        f" models on rows that they were not trained on. {_CHOSEN}"
+        f"{score_text(score)} is the mean score, over the folds, of an ensemble of the members'"
+        f" fold models on rows that they were not trained on. {_CHOSEN}"
     )
 
 

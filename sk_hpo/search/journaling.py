@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import warnings
@@ -119,6 +120,8 @@ class Recorder:
         The journal; begun if it is not there.
     header : Header
         Of the search.
+    space : Space
+        What is searched.
 
     Attributes
     ----------
@@ -133,7 +136,8 @@ class Recorder:
         As `JournalWriter.open`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], header: Header) -> None:
+    def __init__(self, path: str | os.PathLike[str], header: Header, space: Space) -> None:
+        self._space = space
         self._writer = JournalWriter.open(path, header, may_grow=_MAY_GROW)
         self._journal: Journal | None = self._writer.journal
         journal = self._journal
@@ -167,6 +171,7 @@ class Recorder:
             differs from it.
         """
         assert self._journal is not None
+        self._check_params(self._journal)
         begun = go_on(scheduler, evaluator, _events(self._journal), told)
         if begun is not None:
             self.begun = begun
@@ -187,7 +192,8 @@ class Recorder:
     def note(self, event: Asked | Came) -> None:
         """Keep an event."""
         if isinstance(event, Asked):
-            self._append(Ask(event.number, event.job, event.reason))
+            params = self._digest(event.job)
+            self._append(Ask(event.number, event.job, event.reason, params))
         else:
             self._append(Value(event.number, event.part, to_json(event.value)))
 
@@ -213,6 +219,26 @@ class Recorder:
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+    def _digest(self, job: Job) -> str:
+        """Return a digest of what a space that is a function makes of a config."""
+        if not self._space.by_run:
+            return ""
+        told = repr(described(self._space.params(job.config)))
+        return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+
+    def _check_params(self, journal: Journal) -> None:
+        """Raise JournalError if the function makes something else of a config by now."""
+        if not self._space.by_run:
+            return
+        for ask in journal.asks:
+            if ask.params != self._digest(ask.job):
+                raise JournalError(
+                    f"Candidate {ask.job.trial} of the journal {journal.path} had other"
+                    f" parameters than {self._space.params(ask.job.config)}, which the function"
+                    " makes of it now: something that it relies on has changed. Give another"
+                    " path."
+                )
 
     def _append(self, record: Record) -> None:
         """Write a record; a disk that takes no more does not end the search."""

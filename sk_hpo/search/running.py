@@ -89,7 +89,7 @@ def run(
     with ExitStack() as stack:
         recorder = None
         if search.journal_ is not None:
-            recorder = Recorder(search.journal_, header(search, problem, metric))
+            recorder = Recorder(search.journal_, header(search, problem, metric), problem.space)
             stack.callback(recorder.close)
         folder = _Folder(search.journal_)
         stack.enter_context(folder)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sk_hpo import _sklearn
-from sk_hpo.inspection.record import Rung, TrialRecord, incumbents, record_of
+from sk_hpo.inspection.record import Rung, TrialRecord, incumbents, record_of, score_text
 from sk_hpo.inspection.sparkline import sparkline
 from sk_hpo.inspection.summary import Summary, ranked, summary_of, told
 from sk_hpo.search.ensemble import Voting, out_of_fold_score, voting_ensemble
@@ -205,7 +205,7 @@ def _found(search: Any) -> str:
     curve = sparkline(scores)
     head = f"{len(record.trials)} candidates"
     if hasattr(search, "best_score_"):
-        head = f"{record.metric} {search.best_score_:.4f}, best of {head}"
+        head = f"{record.metric} {score_text(search.best_score_)}, best of {head}"
     params = getattr(search, "best_params_", {})
     rows = "".join(
         f"<tr><td>{escape(str(name))}</td><td>{escape(told(value))}</td></tr>"

@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ class CSVWriter(_Writer):
     """Writes a row for each candidate on each rung, as soon as its folds are done.
 
     Set by ``search.set_callbacks(CSVWriter("trials.csv"))``. The file begins anew with each
-    ``fit``; a search that goes on from its journal writes all of it again.
+    ``fit``; a search that goes on from its journal writes all of it again. Searches that run
+    side by side, as those of the outer folds of a nested cross-validation do, need a file each.
 
     Parameters
     ----------
@@ -135,11 +137,13 @@ class TensorBoardWriter(_Writer):
         """Make a folder for the search."""
         _tensorboard()
         name = f"{type(search).__name__}-{time.strftime('%Y%m%d-%H%M%S')}"
-        n = 1
-        while (run := Path(self.folder) / (f"{name}-{n}" if n > 1 else name)).exists():
-            n += 1
-        run.mkdir(parents=True)
-        self._run = run
+        for n in count(1):
+            self._run = Path(self.folder) / (f"{name}-{n}" if n > 1 else name)
+            try:
+                self._run.mkdir(parents=True)
+                break
+            except FileExistsError:  # of a search that began in the same second
+                continue
         self._begun: set[int] = set()
 
     def on_result(self, trial: TrialRecord, rung: Rung) -> None:

@@ -23,6 +23,8 @@ __all__ = ["LearningRateRange", "LearningRateRangeDisplay", "learning_rate_range
 
 # A running mean with this memory lags some ten batches behind.
 _SMOOTHING = 0.9
+_FEW = 10  # batches, before which the running mean is not steady
+_SURELY = 1.5  # standard deviations of the losses around it
 
 # The loss has diverged when it is so many times the lowest one.
 _DIVERGED = 4.0
@@ -231,17 +233,31 @@ def _smoothed(losses: np.ndarray) -> np.ndarray:
 def _result(rates: np.ndarray, losses: np.ndarray) -> LearningRateRange:
     if len(losses) < 2:
         raise ValueError(
-            f"The loss is not finite from the beginning, with a learning rate of {rates[:1]}."
-            " Give a smaller low, or scale X."
+            "The loss is not finite from the beginning, with the lowest learning rate. Give a"
+            " smaller low, or look whether X has NaN or needs to be scaled."
         )
     result = LearningRateRange(rates, losses, _smoothed(losses))
-    if result.turning_point == rates[0]:
+    if not _fell(losses, result.smoothed):
         raise ValueError(
-            f"The loss never fell: it was {losses[0]:.4g} with a learning rate of"
-            f" {rates[0]:.4g} and {losses[-1]:.4g} with {rates[-1]:.4g}. Give a smaller low,"
-            " more n_batches, or scale X."
+            f"The loss never fell by more than its noise: it was {losses[0]:.4g} with a learning"
+            f" rate of {rates[0]:.4g} and {losses[-1]:.4g} with {rates[-1]:.4g}. Give a greater"
+            " high if it stayed level, a smaller low if it rose, more n_batches, or scale X."
         )
     return result
+
+
+def _fell(losses: np.ndarray, smoothed: np.ndarray) -> bool:
+    """Whether the running mean fell by more than chance would have it.
+
+    Where losses stay level it wanders, by about their standard deviation; less what it does
+    before it is steady.
+    """
+    lowest = int(smoothed.argmin())
+    if lowest == 0:
+        return False
+    begin = min(_FEW, lowest // 2)
+    noise = float(np.std((losses - smoothed)[: lowest + 1]))
+    return float(smoothed[begin:lowest].max() - smoothed[lowest]) > _SURELY * noise
 
 
 class LearningRateRangeDisplay:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -257,3 +259,51 @@ def test_nets_with_as_many_layers_as_there_are(monkeypatch: pytest.MonkeyPatch) 
     n = [len(params["module__units"]) for params in together.cv_results_["params"]]
     assert n == together.cv_results_["param_n_hidden"].tolist()
     assert {0, 1, 2} == set(n)
+
+
+HELPED = """
+import sys, warnings
+from sklearn.datasets import load_iris
+from sklearn.svm import SVC
+from sk_hpo import JournalError, RandomSearchCV
+
+factor = float(sys.argv[2])
+
+def helper(t):
+    return factor * t.float("C", 0.1, 10, log=True)
+
+def space(t):
+    kernel = t.categorical("kernel", ["rbf", "poly", "linear"])
+    found = {"kernel": kernel, "C": helper(t)}
+    if kernel in {"rbf", "poly", "sigmoid"}:
+        found["gamma"] = t.float("gamma", 0.01, 1)
+    return found
+
+search = RandomSearchCV(SVC(), space, n_iter=3, cv=2, random_state=0, journal=sys.argv[1])
+try:
+    print(search.fit(*load_iris(return_X_y=True)).best_score_)
+except JournalError as error:
+    print(str(error)[:30])
+"""
+
+
+def test_a_journal_goes_on_in_any_process_unless_a_helper_has_changed(tmp_path):
+    def run(seed, factor):
+        script = tmp_path / "script.py"
+        script.write_text(HELPED)
+        return subprocess.run(
+            [sys.executable, str(script), str(tmp_path / "journal"), str(factor)],
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": str(seed),
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    first = run(1, 1.0)
+    assert 0 < float(first) <= 1
+    assert [run(seed, 1.0) for seed in (2, 3)] == [first, first]
+    assert run(1, 1000.0).startswith("Candidate 0 of the journal")

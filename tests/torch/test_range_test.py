@@ -149,6 +149,7 @@ def test_suggestion_is_for_a_search():
         ({"low": "1e-6"}, "0 < low < high"),
         ({"n_batches": 3}, "n_batches must be an integer of at least 10, got 3"),
         ({"low": 50, "high": 100}, "The loss never fell"),
+        ({"low": 1e-9, "high": 1e-8}, "The loss never fell by more than its noise"),
     ],
 )
 def test_wrong_arguments(params, message):
