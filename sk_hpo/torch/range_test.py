@@ -239,9 +239,10 @@ def _result(rates: np.ndarray, losses: np.ndarray) -> LearningRateRange:
     result = LearningRateRange(rates, losses, _smoothed(losses))
     if not _fell(losses, result.smoothed):
         raise ValueError(
-            f"The loss never fell by more than its noise: it was {losses[0]:.4g} with a learning"
-            f" rate of {rates[0]:.4g} and {losses[-1]:.4g} with {rates[-1]:.4g}. Give a greater"
-            " high if it stayed level, a smaller low if it rose, more n_batches, or scale X."
+            "The loss never fell by more than its noise: it was"
+            f" {losses[0]:.4g} with a learning rate of {rates[0]:.4g} and {losses[-1]:.4g} with"
+            f" {rates[-1]:.4g}. Give a greater high if it stayed level, a smaller low"
+            " if it rose, more n_batches, or scale X."
         )
     return result
 
@@ -250,14 +251,13 @@ def _fell(losses: np.ndarray, smoothed: np.ndarray) -> bool:
     """Whether the running mean fell by more than chance would have it.
 
     Where losses stay level it wanders, by about their standard deviation; less what it does
-    before it is steady.
+    before it is steady. Of a few batches there is nothing to be said.
     """
     lowest = int(smoothed.argmin())
-    if lowest == 0:
-        return False
-    begin = min(_FEW, lowest // 2)
+    if lowest < 2 * _FEW:
+        return lowest > 0
     noise = float(np.std((losses - smoothed)[: lowest + 1]))
-    return float(smoothed[begin:lowest].max() - smoothed[lowest]) > _SURELY * noise
+    return float(smoothed[_FEW:lowest].max() - smoothed[lowest]) > _SURELY * noise
 
 
 class LearningRateRangeDisplay:
