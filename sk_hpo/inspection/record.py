@@ -312,6 +312,11 @@ def record_of(search: Any) -> SearchRecord:
         search = Journal.read(search)
     if isinstance(search, Journal):
         return _of_journal(search)
+    if hasattr(search, "cv_results_") and not hasattr(search, "history_"):
+        raise TypeError(
+            f"This takes searches of sk_hpo, not {type(search).__name__}; RandomSearchCV takes"
+            ' the same space, and sampler="grid" tries all of it.'
+        )
     if not hasattr(search, "param_distributions") or not hasattr(search, "get_params"):
         raise TypeError(
             "A search of sk_hpo, a Journal or the path of one is needed, not a"

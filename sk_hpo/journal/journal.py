@@ -49,6 +49,11 @@ class Journal:
     path: str
     records: tuple[Record, ...]
 
+    def __repr__(self) -> str:
+        n_trials = len({ask.job.trial for ask in self.asks})
+        ended = self.stopped_by or "not ended"
+        return f"<Journal {self.path!r}: {n_trials} trials, {ended}; see to_frame()>"
+
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Journal:
         """Read a journal, also one that a search is writing.

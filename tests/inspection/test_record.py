@@ -11,6 +11,7 @@ from scipy.stats import loguniform, norm, uniform
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning, NotFittedError
 from sklearn.linear_model import SGDClassifier
+from sklearn.model_selection import RandomizedSearchCV
 from sklearn.svm import SVC
 
 from sk_hpo import HalvingHyperbandSearchCV, Journal, RandomSearchCV, lograndint, when
@@ -76,6 +77,8 @@ def test_the_parameters_know_their_axes(hyperband):
 def test_a_pickle_and_a_journal_tell_the_same(hyperband):
     record = record_of(hyperband)
     assert record_of(pickle.loads(pickle.dumps(hyperband))) == record
+    told = repr(Journal.read(hyperband.journal_))
+    assert told.endswith("iris.journal': 17 trials, done; see to_frame()>")
     for journal in (Journal.read(hyperband.journal_), hyperband.journal_):
         read = record_of(journal)
         # A journal keeps no distributions: axes end where the trials do.
@@ -152,5 +155,8 @@ def test_failures_are_there_and_never_finalists():
 def test_anything_else_is_refused(tmp_path):
     with pytest.raises(NotFittedError):
         record_of(RandomSearchCV(SVC(), {"C": [1.0]}))
+    theirs = RandomizedSearchCV(SVC(), {"C": [1.0, 2.0]}, n_iter=2)
+    with pytest.raises(TypeError, match="searches of sk_hpo, not RandomizedSearchCV"):
+        record_of(theirs.fit(*load_iris(return_X_y=True)))
     with pytest.raises(TypeError, match="not a list"):
         record_of([1])
