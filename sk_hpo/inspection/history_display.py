@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sk_hpo.inspection import style
-from sk_hpo.inspection.record import Rung, SearchRecord, incumbents, record_of
+from sk_hpo.inspection.record import Rung, SearchRecord, record_of
 
 __all__ = ["SearchHistoryDisplay"]
 
@@ -35,10 +35,11 @@ class _Course:
 class SearchHistoryDisplay:
     """The best score so far against what it took.
 
-    The incumbent is what the search would choose if it were stopped there: the best of the
+    The incumbent is the candidate that was ahead then: the best of the
     scores at the highest resource that was reached so far (with `fold_racing`, of those with
-    the most folds). Its line ends at ``best_score_``. It can go down where a higher resource
-    is reached, on which the old scores are not to be compared.
+    the most folds); in a search that was stopped, the best of what was known of each
+    candidate. Its line ends at ``best_score_``. It can go down where a higher resource is
+    reached, on which the old scores are not to be compared.
 
     Parameters
     ----------
@@ -248,7 +249,7 @@ def _course(record: SearchRecord, x: str, full: int) -> _Course:
         along = _seconds(record, rungs)
     failed = np.array([rung.failed for rung in rungs])
     scores = np.array([math.nan if rung.failed else rung.score for rung in rungs])
-    return _Course(np.array(along, float), scores, failed, np.array(incumbents(rungs)))
+    return _Course(np.array(along, float), scores, failed, np.array(record.incumbents()))
 
 
 def _seconds(record: SearchRecord, rungs: Sequence[Rung]) -> list[float]:

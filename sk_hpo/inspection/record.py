@@ -28,7 +28,6 @@ __all__ = [
     "Rung",
     "SearchRecord",
     "TrialRecord",
-    "incumbents",
     "label_of",
     "record_of",
     "rung_of",
@@ -163,6 +162,16 @@ class Rung:
         return self.failure is not None or not math.isfinite(self.score)
 
     @property
+    def n_folds(self) -> int:
+        """How many folds have a finite score."""
+        return sum(map(math.isfinite, self.scores))
+
+    @property
+    def place(self) -> tuple[int, int, float]:
+        """What a sound result is compared by: resource, folds, score."""
+        return self.resource, self.n_folds, self.score
+
+    @property
     def seconds(self) -> float:
         """Of fitting and scoring, summed over folds."""
         return sum(run.seconds for run in self.runs)
@@ -262,17 +271,38 @@ class SearchRecord:
     def finalists(self) -> list[tuple[TrialRecord, Rung]]:
         """Return the results that the best may be among: sound ones at the top, best first.
 
-        Of those with fewer folds than others, only where nobody has more.
+        Of a search that was stopped, those of all candidates, each at the highest resource
+        that it reached. Of those with fewer folds than others, only where nobody has more.
         """
-        highest = self.top  # found anew each time
-        top = [(t, r) for t, r in self.results() if r.resource == highest and not r.failed]
-
-        def n_folds(rung: Rung) -> int:
-            return sum(math.isfinite(score) for score in rung.scores)
-
-        most = max((n_folds(rung) for _, rung in top), default=0)
-        full = [pair for pair in top if n_folds(pair[1]) == most]
+        if self.stopped_by is None:
+            top = self.top  # which looks at every result
+            found = [(t, r) for t, r in self.results() if r.resource == top and not r.failed]
+        else:
+            found = [(t, t.last) for t in self.trials if t.last and not t.last.failed]
+        most = max((rung.n_folds for _, rung in found), default=0)
+        full = [pair for pair in found if pair[1].n_folds == most]
         return sorted(full, key=lambda pair: (-pair[1].score, pair[0].id))
+
+    def incumbents(self) -> list[float]:
+        """Return the score of the best of the finalists after each result, as results came.
+
+        NaN before the first sound one. The last is that of the best of `finalists`.
+        """
+        standing: dict[int, tuple[int, int, float]] = {}
+        best: int | None = None
+        found = []
+        for trial, rung in self.timeline():
+            here = rung.place if self.stopped_by is None else (0, *rung.place[1:])
+            if not rung.failed and (best is None or here > standing[best]):
+                best, standing[trial.id] = trial.id, here
+            elif self.stopped_by is not None:  # what it had at a lower resource counts no more
+                standing.pop(trial.id, None)
+                if not rung.failed:
+                    standing[trial.id] = here
+                if best not in standing or best == trial.id:
+                    best = max(standing, key=standing.__getitem__, default=None)
+            found.append(math.nan if best is None else standing[best][2])
+        return found
 
     def points(self, trials: Sequence[TrialRecord] | None = None) -> np.ndarray:
         """Return positions on the parameters' axes.
@@ -324,22 +354,6 @@ def record_of(search: Any) -> SearchRecord:
         )
     check_is_fitted(search, "history_")
     return _of_search(search)
-
-
-def incumbents(rungs: Iterable[Rung]) -> list[float]:
-    """Return the score of the best so far after each result, as they came; NaN for none.
-
-    It is compared at the highest resource that was reached, and there with the most folds,
-    as in `SearchRecord.finalists`.
-    """
-    level, best, found = (0, 0), math.nan, []
-    for rung in rungs:
-        here = rung.resource, sum(map(math.isfinite, rung.scores))
-        if not rung.failed and here >= level:
-            best = rung.score if here > level else max(best, rung.score)
-            level = here
-        found.append(best)
-    return found
 
 
 def score_text(score: float) -> str:

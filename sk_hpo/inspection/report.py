@@ -19,7 +19,7 @@ from sk_hpo.inspection.importance.importance import parameter_importance
 from sk_hpo.inspection.learning_curves_display import LearningCurvesDisplay
 from sk_hpo.inspection.page import PAGE
 from sk_hpo.inspection.parallel_coordinates_display import ParallelCoordinatesDisplay
-from sk_hpo.inspection.record import Parameter, SearchRecord, incumbents, record_of
+from sk_hpo.inspection.record import Parameter, SearchRecord, record_of
 from sk_hpo.inspection.slice_display import SliceDisplay
 from sk_hpo.inspection.sparkline import sparkline
 from sk_hpo.inspection.summary import cause_of, summary_of, told
@@ -127,7 +127,7 @@ def _found(search: Any, record: SearchRecord, k: int) -> str:
     chosen = next((t for t in record.trials if t.id == record.best), None)
     params = [] if chosen is None else [(n, told(v)) for n, v in sorted(chosen.params.items())]
     parts = [
-        sparkline(incumbents(rung for _, rung in record.timeline())),
+        sparkline(record.incumbents()),
         _table(list(summary.facts())),
         "<h3>Best parameters</h3>" + _table(params) if params else "",
         "<h3>Best candidates</h3>" + best,

@@ -51,7 +51,7 @@ class LiveTable:
         self._n_done[key] = self._n_done.get(key, 0) + 1
         if not rung.failed:
             self._scores.setdefault(key, []).append((rung.score, -trial.id))
-        better = not rung.failed and self._is_better(rung)
+        better = not rung.failed and (self._best is None or rung.place > self._best[1].place)
         if better:
             self._best = trial, rung
         if self._screen is not None:
@@ -72,13 +72,6 @@ class LiveTable:
         elif self._unit is not None:
             for key in sorted(self._scores):
                 self._say(key)
-
-    def _is_better(self, rung: Rung) -> bool:
-        """Whether a result is above the incumbent's; more resource comes before more score."""
-        if self._best is None:
-            return True
-        _, best = self._best
-        return (rung.resource, rung.score) > (best.resource, best.score)
 
     def _say(self, key: tuple[int, int]) -> None:
         if key in self._said:

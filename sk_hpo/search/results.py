@@ -252,11 +252,18 @@ def best_rows(
     reached with a finite score by a candidate that had not `failed` (a mask, for a number
     may be its ``error_score``); all rows for a search that has neither. In a search that was
     stopped, who came to the top may be the few that began there: then it is not
-    `at_the_top` only that the best is looked for.
+    `at_the_top` only that the best is looked for, but among all candidates, each at the
+    highest resource that it reached.
     """
     n = len(results["params"])
     names = ("n_resources", "n_folds") if at_the_top else ("n_folds",)
     levels = [results[name] for name in names if name in results]
+    if not at_the_top and "trial" in results:
+        last: dict[int, int] = {}
+        for trial, resource in zip(results["trial"], results["n_resources"], strict=True):
+            last[trial] = max(last.get(trial, 0), resource)
+        reached = np.array([last[trial] for trial in results["trial"]])
+        levels.insert(0, results["n_resources"] == reached)
     if not levels:
         return np.arange(n)
     mean = results.get(f"mean_test_{metric}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sk_hpo import _sklearn
-from sk_hpo.inspection.record import Rung, TrialRecord, incumbents, record_of, score_text
+from sk_hpo.inspection.record import Rung, TrialRecord, record_of, score_text
 from sk_hpo.inspection.sparkline import sparkline
 from sk_hpo.inspection.summary import Summary, ranked, summary_of, told
 from sk_hpo.search.ensemble import Voting, out_of_fold_score, voting_ensemble
@@ -201,7 +201,7 @@ class Understanding(_sklearn.BaseSearchCV):
 
 def _found(search: Any) -> str:
     record = record_of(search)
-    scores = incumbents(rung for _, rung in record.timeline())
+    scores = record.incumbents()
     curve = sparkline(scores)
     head = f"{len(record.trials)} candidates"
     if hasattr(search, "best_score_"):

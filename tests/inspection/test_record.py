@@ -160,3 +160,23 @@ def test_anything_else_is_refused(tmp_path):
         record_of(theirs.fit(*load_iris(return_X_y=True)))
     with pytest.raises(TypeError, match="not a list"):
         record_of([1])
+
+
+@pytest.mark.parametrize("stopped_by", [None, "time_budget=1"])
+def test_the_incumbent_is_the_best_finalist_of_what_was_known_then(stopped_by):
+    """A brute force: the record cut off after each result."""
+    whole = replace(made(27, seed=3, failing=0.2), stopped_by=stopped_by)
+    results = whole.timeline()
+    found = whole.incumbents()
+    for n in range(1, len(results) + 1):
+        known = {}
+        for trial, rung in results[:n]:
+            known.setdefault(trial.id, []).append(rung)
+        trials = tuple(
+            replace(trial, rungs=tuple(known[trial.id]))
+            for trial in whole.trials
+            if trial.id in known
+        )
+        finalists = replace(whole, trials=trials).finalists()
+        expected = finalists[0][1].score if finalists else math.nan
+        assert found[n - 1] == pytest.approx(expected, nan_ok=True)

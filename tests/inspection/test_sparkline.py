@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 import pytest
 from inspection.made import flat, hyperband
 
-from sk_hpo.inspection.record import incumbents
 from sk_hpo.inspection.sparkline import sparkline
 
 
@@ -29,14 +28,12 @@ def test_the_incumbent_of_a_flat_search_is_the_running_maximum():
     for _, rung in record.timeline():
         best = best if rung.failed else max(best, rung.score)
         expected.append(best if math.isfinite(best) else math.nan)
-    assert incumbents(rung for _, rung in record.timeline()) == pytest.approx(
-        expected, nan_ok=True
-    )
+    assert record.incumbents() == pytest.approx(expected, nan_ok=True)
 
 
 def test_the_incumbent_of_a_ladder_ends_at_the_best_of_the_top():
     record = hyperband(27)
-    found = incumbents(rung for _, rung in record.timeline())
+    found = record.incumbents()
     assert len(found) == sum(1 for _ in record.results())
     assert found[-1] == record.finalists()[0][1].score
 

@@ -155,12 +155,13 @@ def test_the_best_is_sought_at_the_highest_resource_with_a_score(resources, scor
 
 def test_of_a_search_that_was_stopped_all_may_be_the_best():
     table = {
-        "params": [{}] * 4,
-        "n_resources": np.array([1, 1, 3, 9]),
-        "n_folds": np.array([2, 3, 3, 3]),
-        "mean_test_score": np.array([0.9, 0.8, 0.7, 0.1]),
+        "params": [{}] * 5,
+        "trial": np.array([0, 1, 2, 2, 3]),
+        "n_resources": np.array([1, 1, 1, 3, 9]),
+        "n_folds": np.array([2, 3, 3, 3, 3]),
+        "mean_test_score": np.array([0.9, 0.8, 0.9, 0.7, 0.1]),
     }
-    assert results.best_rows(table, "score", at_the_top=False).tolist() == [1, 2, 3]
+    assert results.best_rows(table, "score", at_the_top=False).tolist() == [1, 3, 4]
 
 
 def test_without_resources_every_row_is_a_candidate_for_the_best():

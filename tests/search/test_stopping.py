@@ -22,6 +22,7 @@ from sk_hpo import (
     RandomSearchCV,
     TargetScore,
 )
+from sk_hpo.inspection.record import record_of
 from sk_hpo.search.stopping import Stopping
 from sk_hpo.torch import MLP
 from sk_hpo.trial import Job, Outcome, Trial
@@ -86,6 +87,11 @@ def test_of_few_at_the_top_none_need_be_the_best():
     results = search.cv_results_
     assert search.best_score_ == results["mean_test_score"].max()
     assert results["n_resources"][search.best_index_] < results["n_resources"].max()
+    record = record_of(search)
+    assert record.finalists()[0][0].id == record.best
+    assert record.incumbents()[-1] == pytest.approx(search.best_score_)
+    first = search.best_params_table(1)
+    assert first["score"].tolist() == pytest.approx([search.best_score_])
 
 
 def test_policies_compose():
