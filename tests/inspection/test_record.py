@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from inspection.made import asha
 from scipy.stats import loguniform, norm, uniform
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning, NotFittedError
@@ -165,7 +166,7 @@ def test_anything_else_is_refused(tmp_path):
 @pytest.mark.parametrize("stopped_by", [None, "time_budget=1"])
 def test_the_incumbent_is_the_best_finalist_of_what_was_known_then(stopped_by):
     """A brute force: the record cut off after each result."""
-    whole = replace(made(27, seed=3, failing=0.2), stopped_by=stopped_by)
+    whole = replace(asha(60, n_rungs=3, seed=3), stopped_by=stopped_by)
     results = whole.timeline()
     found = whole.incumbents()
     for n in range(1, len(results) + 1):
