@@ -19,7 +19,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from sk_hpo import RandomSearchCV
-from sk_hpo.inspection.record import record_of
+from sk_hpo.inspection.recorded import record_of
 from sk_hpo.torch import MLP
 
 SMALL = os.environ.get("SK_HPO_EXAMPLES") == "small"

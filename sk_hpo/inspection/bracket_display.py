@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sk_hpo.inspection import style
-from sk_hpo.inspection.record import SearchRecord, record_of
+from sk_hpo.inspection.display import RecordDisplay, no_result
+from sk_hpo.inspection.record import SearchRecord
 
 __all__ = ["BracketDisplay"]
 
@@ -49,7 +50,7 @@ class _Stand:
     fate: str  # "promoted", "at the top", "not promoted" or "failed"
 
 
-class BracketDisplay:
+class BracketDisplay(RecordDisplay):
     """The ranks of all candidates on each rung of each bracket, joined by promotions.
 
     Each bracket has a column for each of its rungs, in which candidates stand by their rank,
@@ -84,26 +85,6 @@ class BracketDisplay:
     ['1', '3', '9', '3', '9', '9']
     """
 
-    def __init__(self, record: SearchRecord) -> None:
-        self.record = record
-
-    @classmethod
-    def from_search(cls, search: Any, *, ax: Any = None) -> Any:
-        """Plot a search.
-
-        Parameters
-        ----------
-        search : fitted search, Journal, or path of a journal
-            What is plotted.
-        ax : matplotlib Axes, default=None
-            As in `plot`.
-
-        Returns
-        -------
-        display : BracketDisplay
-        """
-        return cls(record_of(search)).plot(ax=ax)
-
     def plot(self, *, ax: Any = None) -> Any:
         """Plot a dot for each result and a line for each promotion.
 
@@ -127,9 +108,7 @@ class BracketDisplay:
             style.nothing(self.ax_, "A search without rungs has no brackets.")
             return self
         if not stands:
-            style.nothing(
-                self.ax_, f"No result yet ({len(record.trials)} candidates have begun)."
-            )
+            style.nothing(self.ax_, no_result(record))
             return self
         self._promotions(stands)
         self._dots(stands)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sk_hpo.inspection import style
-from sk_hpo.inspection.record import Rung, SearchRecord, TrialRecord, record_of
+from sk_hpo.inspection.display import no_result
+from sk_hpo.inspection.record import Rung, SearchRecord, TrialRecord
+from sk_hpo.inspection.recorded import record_of
 
 __all__ = ["CalibrationOfScoresDisplay"]
 
@@ -119,8 +121,7 @@ class CalibrationOfScoresDisplay:
         n_rows = len(shown) + (self.corrected is not None) + (self.test is not None)
         self.figure_, self.ax_ = style.axes(ax, height=max(2.6, 1.6 + _ROW * n_rows))
         if not shown:
-            begun = len(self.record.trials)
-            style.nothing(self.ax_, f"No sound result yet ({begun} candidates have begun).")
+            style.nothing(self.ax_, no_result(self.record, sound=True))
             return self
         names = self._draw(shown)
         self.ax_.set_yticks(range(len(names)), labels=names)

@@ -10,7 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from sk_hpo.inspection import style
-from sk_hpo.inspection.record import Rung, SearchRecord, record_of
+from sk_hpo.inspection.display import no_result
+from sk_hpo.inspection.record import Rung, SearchRecord
+from sk_hpo.inspection.recorded import record_of
 
 __all__ = ["SearchHistoryDisplay"]
 
@@ -164,8 +166,7 @@ class SearchHistoryDisplay:
         }
         self.figure_, self.ax_ = style.axes(ax)
         if not any(courses.values()):
-            begun = sum(len(record.trials) for record in every)
-            style.nothing(self.ax_, f"No result yet ({begun} candidates have begun).")
+            style.nothing(self.ax_, no_result(*every))
             return self
         self._draw({name: of for name, of in courses.items() if of})
         labels = {

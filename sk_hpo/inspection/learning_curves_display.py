@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from sk_hpo.inspection import style
-from sk_hpo.inspection.record import SearchRecord, TrialRecord, record_of
+from sk_hpo.inspection.display import RecordDisplay, no_result
+from sk_hpo.inspection.record import TrialRecord
 
 __all__ = ["LearningCurvesDisplay"]
 
@@ -17,7 +18,7 @@ _LOSER = {"colors": style.FAINT["color"], "linewidths": 0.8, "zorder": 2}
 _SURVIVOR = {"colors": style.COLORS[0], "linewidths": 2.0, "zorder": 3}
 
 
-class LearningCurvesDisplay:
+class LearningCurvesDisplay(RecordDisplay):
     """The score of each candidate against the resource it was trained with.
 
     Who came to the highest resource is bold, who was stopped before is faint, and the
@@ -53,26 +54,6 @@ class LearningCurvesDisplay:
     ['1', '3', '9']
     """
 
-    def __init__(self, record: SearchRecord) -> None:
-        self.record = record
-
-    @classmethod
-    def from_search(cls, search: Any, *, ax: Any = None) -> Any:
-        """Plot a search.
-
-        Parameters
-        ----------
-        search : fitted search, Journal, or path of a journal
-            What is plotted.
-        ax : matplotlib Axes, default=None
-            As in `plot`.
-
-        Returns
-        -------
-        display : LearningCurvesDisplay
-        """
-        return cls(record_of(search)).plot(ax=ax)
-
     def plot(self, *, ax: Any = None) -> Any:
         """Plot a line for each candidate, with a dot for each rung.
 
@@ -93,9 +74,7 @@ class LearningCurvesDisplay:
             return self
         results = [rung for _, rung in record.results()]
         if not results:
-            style.nothing(
-                self.ax_, f"No result yet ({len(record.trials)} candidates have begun)."
-            )
+            style.nothing(self.ax_, no_result(record))
             return self
         _resource_axis(self.ax_, sorted({rung.resource for rung in results}))
         floor = style.score_axis(self.ax_, [r.score for r in results if not r.failed])

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from sk_hpo.inspection import style
+from sk_hpo.inspection.display import ParametersDisplay, no_result
 from sk_hpo.inspection.parameter_axis import chosen, ticks
-from sk_hpo.inspection.record import Parameter, SearchRecord, TrialRecord, record_of
+from sk_hpo.inspection.record import Parameter, SearchRecord, TrialRecord
 
 __all__ = ["ParallelCoordinatesDisplay"]
 
@@ -31,7 +32,7 @@ class _Lines:
     full: np.ndarray  # whether a line reached the highest resource
 
 
-class ParallelCoordinatesDisplay:
+class ParallelCoordinatesDisplay(ParametersDisplay):
     """Candidates as lines across the axes of their parameters.
 
     A line has the colour of the candidate's score at the highest resource it reached; better
@@ -71,38 +72,6 @@ class ParallelCoordinatesDisplay:
     ['C', 'kernel']
     """
 
-    def __init__(
-        self, record: SearchRecord, *, parameters: Sequence[str] | None = None
-    ) -> None:
-        self.record = record
-        self.parameters = parameters
-
-    @classmethod
-    def from_search(
-        cls, search: Any, *, parameters: Sequence[str] | None = None, ax: Any = None
-    ) -> Any:
-        """Plot a search.
-
-        Parameters
-        ----------
-        search : fitted search, Journal, or path of a journal
-            What is plotted.
-        parameters : sequence of str, default=None
-            Which axes there are, from left to right; None for all, by name.
-        ax : matplotlib Axes, default=None
-            Where to plot; None makes a new figure.
-
-        Returns
-        -------
-        display : ParallelCoordinatesDisplay
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter.
-        """
-        return cls(record_of(search), parameters=parameters).plot(ax=ax)
-
     def plot(self, ax: Any = None) -> Any:
         """Plot the lines.
 
@@ -127,8 +96,7 @@ class ParallelCoordinatesDisplay:
         self.lines_ = None
         lines = _lines(self.record, parameters)
         if not lines.trials or not parameters:
-            begun = len(self.record.trials)
-            style.nothing(self.ax_, f"No result yet ({begun} candidates have begun).")
+            style.nothing(self.ax_, no_result(self.record))
             return self
         self._axes(parameters)
         self._draw(lines)

@@ -19,7 +19,8 @@ from sk_hpo.inspection.importance.importance import parameter_importance
 from sk_hpo.inspection.learning_curves_display import LearningCurvesDisplay
 from sk_hpo.inspection.page import PAGE
 from sk_hpo.inspection.parallel_coordinates_display import ParallelCoordinatesDisplay
-from sk_hpo.inspection.record import Parameter, SearchRecord, record_of
+from sk_hpo.inspection.record import Parameter, SearchRecord
+from sk_hpo.inspection.recorded import record_of
 from sk_hpo.inspection.slice_display import SliceDisplay
 from sk_hpo.inspection.sparkline import sparkline
 from sk_hpo.inspection.summary import cause_of, summary_of, told

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from sk_hpo.inspection import style
+from sk_hpo.inspection.display import ParametersDisplay, no_result
 from sk_hpo.inspection.panels import panels
 from sk_hpo.inspection.parameter_axis import chosen, tick_values
-from sk_hpo.inspection.record import Parameter, SearchRecord, label_of, record_of
+from sk_hpo.inspection.record import Parameter, SearchRecord, label_of
 
 __all__ = ["SliceDisplay"]
 
@@ -23,7 +24,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 _STAR = {"marker": "*", "markersize": 13, "linestyle": "none", "markeredgecolor": "white"}
 
 
-class SliceDisplay:
+class SliceDisplay(ParametersDisplay):
     """The score of each candidate against each of its parameters.
 
     A dot is a candidate at the highest resource it reached; the later it was tried, the darker
@@ -62,38 +63,6 @@ class SliceDisplay:
     [('C', 'log'), ('kernel', 'linear')]
     """
 
-    def __init__(
-        self, record: SearchRecord, *, parameters: Sequence[str] | None = None
-    ) -> None:
-        self.record = record
-        self.parameters = parameters
-
-    @classmethod
-    def from_search(
-        cls, search: Any, *, parameters: Sequence[str] | None = None, ax: Any = None
-    ) -> Any:
-        """Plot a search.
-
-        Parameters
-        ----------
-        search : fitted search, Journal, or path of a journal
-            What is plotted.
-        parameters : sequence of str, default=None
-            Which panels there are; None for all, by name.
-        ax : matplotlib Axes or array of them, default=None
-            As in `plot`.
-
-        Returns
-        -------
-        display : SliceDisplay
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter.
-        """
-        return cls(record_of(search), parameters=parameters).plot(ax=ax)
-
     def plot(self, ax: Any = None) -> Any:
         """Plot the panels.
 
@@ -118,8 +87,7 @@ class SliceDisplay:
         if not trials or not parameters:
             self.figure_, self.ax_ = style.axes(ax)
             self.axes_ = np.array([[self.ax_]], object)
-            begun = len(self.record.trials)
-            style.nothing(self.ax_, f"No result yet ({begun} candidates have begun).")
+            style.nothing(self.ax_, no_result(self.record))
             return self
         n_rows, n_columns = _grid(len(parameters), ax)
         self.figure_, self.axes_ = panels(

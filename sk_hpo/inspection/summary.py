@@ -11,14 +11,8 @@ from html import escape
 from numbers import Integral
 from typing import Any
 
-from sk_hpo.inspection.record import (
-    Rung,
-    SearchRecord,
-    TrialRecord,
-    label_of,
-    record_of,
-    score_text,
-)
+from sk_hpo.inspection.record import Rung, SearchRecord, TrialRecord, label_of, score_text
+from sk_hpo.inspection.recorded import record_of
 from sk_hpo.journal.journal import Journal
 
 __all__ = ["Summary", "cause_of", "ranked", "summary_of", "told"]

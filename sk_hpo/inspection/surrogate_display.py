@@ -12,7 +12,8 @@ import numpy as np
 from sk_hpo.inspection import style
 from sk_hpo.inspection.panels import panels
 from sk_hpo.inspection.parameter_axis import chosen, tick_values
-from sk_hpo.inspection.record import Parameter, SearchRecord, TrialRecord, label_of, record_of
+from sk_hpo.inspection.record import Parameter, SearchRecord, TrialRecord, label_of
+from sk_hpo.inspection.recorded import record_of
 from sk_hpo.inspection.surrogate_slice import (
     COARSE,
     FINE,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sk_hpo.inspection import style
-from sk_hpo.inspection.record import FoldRun, Rung, SearchRecord, record_of
+from sk_hpo.inspection.display import RecordDisplay, no_result
+from sk_hpo.inspection.record import FoldRun, Rung, SearchRecord
 
 __all__ = ["TimelineDisplay"]
 
@@ -43,7 +44,7 @@ class _Bar:
         return self.row + _HEIGHT * ((self.lane + 0.5) / self.lanes - 0.5)
 
 
-class TimelineDisplay:
+class TimelineDisplay(RecordDisplay):
     """A row for each worker, with a bar for each fit from its begin to its end.
 
     The darker a bar, the higher the resource. Nets that were trained together, or other fits
@@ -77,26 +78,6 @@ class TimelineDisplay:
     >>> [label.get_text() for label in display.ax_.get_yticklabels()]
     ['worker 1']
     """
-
-    def __init__(self, record: SearchRecord) -> None:
-        self.record = record
-
-    @classmethod
-    def from_search(cls, search: Any, *, ax: Any = None) -> Any:
-        """Plot a search.
-
-        Parameters
-        ----------
-        search : fitted search, Journal, or path of a journal
-            What is plotted.
-        ax : matplotlib Axes, default=None
-            As in `plot`.
-
-        Returns
-        -------
-        display : TimelineDisplay
-        """
-        return cls(record_of(search)).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> Any:
         """Plot the bars.
@@ -251,4 +232,4 @@ def _colors(resources: Iterable[int]) -> dict[int, Any]:
 def _why(record: SearchRecord) -> str:
     if any(rung.runs for _, rung in record.results()):
         return "When the fits ran is not known: an earlier version made them."
-    return f"No result yet ({len(record.trials)} candidates have begun)."
+    return no_result(record)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from sk_hpo.inspection.record import Rung, TrialRecord, rung_of
+from sk_hpo.inspection.record import Rung, TrialRecord
+from sk_hpo.inspection.recorded import rung_of
 from sk_hpo.schedulers.base import Scheduler
 from sk_hpo.search.live import LiveTable
 from sk_hpo.search.plan import Plan

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from sk_hpo import _sklearn
-from sk_hpo.inspection.record import Rung, TrialRecord, record_of, score_text
+from sk_hpo.inspection.record import Rung, TrialRecord, score_text
+from sk_hpo.inspection.recorded import record_of
 from sk_hpo.inspection.sparkline import sparkline
 from sk_hpo.inspection.summary import Summary, ranked, summary_of, told
 from sk_hpo.search.ensemble import Voting, out_of_fold_score, voting_ensemble

@@ -16,7 +16,7 @@ from sklearn.model_selection import RandomizedSearchCV
 from sklearn.svm import SVC
 
 from sk_hpo import HalvingHyperbandSearchCV, Journal, RandomSearchCV, lograndint, when
-from sk_hpo.inspection.record import record_of
+from sk_hpo.inspection.recorded import record_of
 
 SPACE = {
     "alpha": loguniform(1e-5, 1e-1),

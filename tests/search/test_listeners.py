@@ -25,7 +25,7 @@ from sk_hpo import (
     RandomSearchCV,
     TensorBoardWriter,
 )
-from sk_hpo.inspection.record import record_of
+from sk_hpo.inspection.recorded import record_of
 
 X, y = load_iris(return_X_y=True)
 ALPHA = {"alpha": loguniform(1e-5, 1e-1)}

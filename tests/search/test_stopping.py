@@ -22,7 +22,7 @@ from sk_hpo import (
     RandomSearchCV,
     TargetScore,
 )
-from sk_hpo.inspection.record import record_of
+from sk_hpo.inspection.recorded import record_of
 from sk_hpo.search.stopping import Stopping
 from sk_hpo.torch import MLP
 from sk_hpo.trial import Job, Outcome, Trial

@@ -17,7 +17,7 @@ from sk_hpo.inspection.importance.fanova import best_pairs, variance_shares
 from sk_hpo.inspection.importance.forest import grow
 from sk_hpo.inspection.importance.permutation import permutation_importances
 from sk_hpo.inspection.importance.result import Method, ParameterImportance
-from sk_hpo.inspection.record import record_of
+from sk_hpo.inspection.recorded import record_of
 
 __all__ = ["parameter_importance"]
 
