@@ -2,45 +2,24 @@
 
 import math
 import pickle
-import warnings
 from dataclasses import replace
 
-import matplotlib
 import numpy as np
 import pytest
+from inspection.spaces import parameters, wide
 from matplotlib import pyplot as plt
-from scipy.stats import loguniform, uniform
+from scipy.stats import loguniform
 from sklearn.datasets import load_iris
 from sklearn.svm import SVC
 
-from sk_hpo import BayesSearchCV, RandomSearchCV, when
+from sk_hpo import BayesSearchCV
 from sk_hpo.inspection.record import SearchRecord
 from sk_hpo.inspection.slice_display import SliceDisplay
 
-matplotlib.use("Agg")
 
-from inspection.spaces import parameters, wide
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def search(tmp_path_factory):
-    path = tmp_path_factory.mktemp("slice") / "iris.journal"
-    space = {
-        "C": loguniform(1e-2, 1e2),
-        "kernel": ["rbf", "poly"],
-        "coef0": when(uniform(0, 2), kernel="poly"),
-        "gamma": [-1.0, 0.5],
-    }
-    search = RandomSearchCV(SVC(), space, n_iter=12, cv=3, journal=path, random_state=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of fits that are to fail
-        return search.fit(*load_iris(return_X_y=True))
+@pytest.fixture
+def search(with_conditions):
+    return with_conditions
 
 
 def dots(ax):
