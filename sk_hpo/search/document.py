@@ -209,8 +209,9 @@ same folds at each call: with ``shuffle=True`` it needs a `random_state`.
 
 _ATTRIBUTES = """
 accelerator_report_ : list of dict
-    How models were trained: ``path`` ("together", "loader", or "alone" for a plain fit),
-    the ``reason`` if not together, ``n_fits``, and the ids of the ``trials``.
+    How models were trained: ``path`` ("together", "plan" for a net by itself without
+    autograd, "loader", or "alone" for a plain fit), the ``reason`` if not together,
+    ``n_fits``, and the ids of the ``trials``.
 best_estimator_, best_score_, best_params_, best_index_ : object
     As in scikit-learn.
 stopped_by_ : str or None

@@ -340,7 +340,7 @@ def test_require_raises_for_a_net_that_must_be_alone():
 
 def test_a_single_net_is_trained_by_itself_whatever_is_required():
     one = search(cv=ShuffleSplit(1, random_state=0), n_iter=1, accelerator="require")
-    assert report(one.fit(X, y)) == [{"path": "loader", "reason": "no other net is like it"}]
+    assert report(one.fit(X, y)) == [{"path": "plan", "reason": "no other net is like it"}]
 
 
 def test_require_raises_for_what_is_no_net():

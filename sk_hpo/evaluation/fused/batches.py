@@ -190,6 +190,8 @@ def _pooled(data: Sequence[Tensors], device: Any) -> tuple[Any, torch.Tensor]:
     column = torch.tensor(begins).unsqueeze(1)
     if n_bytes > _POOL and len(parts) > 1:
         return None, column
+    if len(parts) == 1:
+        return mapped(lambda x: x.to(device), parts[0]), column
     return tree_map(lambda *xs: torch.cat([x.to(device) for x in xs]), *parts), column
 
 

@@ -26,7 +26,7 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 from sk_hpo.evaluation.fused.optimizers import KNOWN
 from sk_hpo.evaluation.nets import overridden, stock_class
 
-__all__ = ["is_big", "is_light", "signature", "structure", "why_alone"]
+__all__ = ["is_big", "is_light", "may_be_straight", "signature", "structure", "why_alone"]
 
 # What skorch does for each batch, and what is done here instead.
 _REPLACED = (
@@ -71,6 +71,21 @@ def why_alone(net: Any) -> str:
 def is_big(net: Any) -> bool:
     """Whether a net has so many parameters that training it with others gains nothing."""
     return sum(p.numel() for p in net.module_.parameters()) > _MAX_PARAMETERS
+
+
+def may_be_straight(net: Any) -> bool:
+    """Whether a net may be a chain of layers that `plan` follows; cheap to ask."""
+    module = net.module_
+    with_weights = [part for part in module.modules() if part._parameters]
+    return (
+        type(net.criterion_) in _CRITERIA
+        and all(isinstance(part, torch.nn.Linear) for part in with_weights)
+        and all(p.requires_grad and p.device.type == "cpu" for p in module.parameters())
+        and not any(True for _ in module.buffers())
+    )
+
+
+_CRITERIA = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss, torch.nn.MSELoss)
 
 
 def is_light(callback: Any, net: Any) -> bool:

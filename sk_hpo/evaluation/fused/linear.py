@@ -44,9 +44,9 @@ class _Linear(torch.autograd.Function):
 def _linear_forward(x: Any, w: Any, b: Any, at_once: bool) -> tuple[Any, Any]:
     if not at_once:
         return _singly(F.linear, x, w, *([] if b is None else [b])), w
-    if _is_much(x, w.shape[1]):
-        w = w.contiguous()  # which oneDNN would do for each product
     added = None if b is None else b.unsqueeze(1)
+    if not w.is_contiguous() and _onednn_serves(x, w.transpose(1, 2), added):
+        w = w.contiguous()  # which oneDNN would do for each product
     return _product(x, w.transpose(1, 2), added), w
 
 
@@ -103,11 +103,16 @@ def _is_much(one: Any, n_columns: int) -> bool:
 
 def _product(one: Any, other: Any, added: Any = None) -> Any:
     """Return the products of K pairs of matrices, each as it would be alone."""
-    if _is_much(one, other.shape[2]):
-        sides = (one.shape, one.stride(), other.shape, other.stride())
-        if _onednn_rounds_alike(*sides, added is not None, torch.get_num_threads()):
-            return _by_onednn(one, other, added)
-    return _by_mkl(one, other, added)
+    by = _by_onednn if _onednn_serves(one, other, added) else _by_mkl
+    return by(one, other, added)
+
+
+def _onednn_serves(one: Any, other: Any, added: Any) -> bool:
+    """Whether oneDNN is worth its while, and gives the bits of MKL."""
+    if not _is_much(one, other.shape[2]):
+        return False
+    sides = (one.shape, one.stride(), other.shape, other.stride())
+    return _onednn_rounds_alike(*sides, added is not None, torch.get_num_threads())
 
 
 def _by_mkl(one: Any, other: Any, added: Any) -> Any:

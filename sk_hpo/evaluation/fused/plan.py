@@ -17,9 +17,11 @@ import torch.nn.functional as F
 
 from sk_hpo.evaluation.fused.dropout import Draws, Rate, dropout_arguments, noise
 from sk_hpo.evaluation.fused.linear import linear_arguments, linear_backward, linear_forward
+from sk_hpo.evaluation.fused.losses import Criterion, Each
 from sk_hpo.evaluation.fused.rows import Rows, in_whole_vectors, plain
+from sk_hpo.evaluation.fused.stack import Stack
 
-__all__ = ["Plan", "plan_of"]
+__all__ = ["Plan", "plan_for", "plan_of"]
 
 _aten = torch.ops.aten
 
@@ -155,6 +157,15 @@ class Plan:
             first = not any(isinstance(step, _Linear) for step in self._steps[:i])
             gradient = self._steps[i].backward(gradient, kept[i], gradients, first)
         return gradients
+
+
+def plan_for(
+    stack: Stack, criterion: Criterion, record: Any, X: Any, trained: Any, y_pred: Any
+) -> Plan | None:
+    """Return `plan_of` a record, if a stack and a criterion can be trained by a plan at all."""
+    if isinstance(criterion, Each) or not stack.all_trained:
+        return None
+    return plan_of(record, X, trained, y_pred)
 
 
 def plan_of(

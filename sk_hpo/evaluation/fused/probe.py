@@ -19,6 +19,7 @@ from sk_hpo.evaluation.fused.batches import Batch, Feed
 from sk_hpo.evaluation.fused.dropout import drawing_from
 from sk_hpo.evaluation.fused.guard import structure
 from sk_hpo.evaluation.fused.losses import criterion_for
+from sk_hpo.evaluation.fused.plan import Plan, plan_for
 from sk_hpo.evaluation.fused.rows import Rows, is_one_by_one, plain, recorded
 from sk_hpo.evaluation.fused.stack import Stack
 from sk_hpo.evaluation.rng import get_state, kept
@@ -39,6 +40,8 @@ def why_not_together(
 ) -> str:
     """Return why nets of one signature cannot be trained together, or nothing.
 
+    A single net must also have a `Plan`, without which it is faster by itself.
+
     Parameters
     ----------
     nets : sequence of NeuralNet
@@ -50,12 +53,12 @@ def why_not_together(
     must_gain : bool
         Whether nets whose steps are too long to gain anything count as well.
     """
-    ends = (0, len(nets) - 1)
+    ends = sorted({0, len(nets) - 1})
     pair = [nets[k] for k in ends]
-    if must_gain and _is_too_much(pair[0], feed.first(0, feed.sizes()[0])):
+    if must_gain and len(nets) > 1 and _is_too_much(pair[0], feed.first(0, feed.sizes()[0])):
         return "a step is too much arithmetic to gain"
     modes = [(True, size) for size in feed.sizes()]
-    modes += [(False, size) for size in dict.fromkeys((*feed.sizes(), *valid_sizes))]
+    modes += [(False, size) for size in valid_sizes]
     for training, size in modes:
         data = [feed.first(k, size) for k in ends]
         if all(len(tree_flatten(y)[0][0]) == size for _, y in data):
@@ -96,7 +99,7 @@ def _compare(
         with kept(), torch.set_grad_enabled(training):
             alone = [
                 _alone(net, module, *d, seed, training=training)
-                for net, module, d, seed in zip(nets, copies, data, _SEEDS, strict=True)
+                for net, module, d, seed in zip(nets, copies, data, _SEEDS, strict=False)
             ]
             if [structure(module) for module in copies] != clean:
                 return "its module keeps state in python"
@@ -104,7 +107,11 @@ def _compare(
             if any(map(_wrote, own, copies)):
                 return "its forward writes weights"
             with recorded() as calls:
-                together = _together(nets, again, data, training=training, feed=feed)
+                together, plan = _together(
+                    nets, again, data, calls, training=training, feed=feed
+                )
+            if len(nets) == 1 and plan is None:
+                return "its forward is no chain"
             if must_gain and sum(is_one_by_one(call[0]) for call in calls) > _MAX_ONE_BY_ONE:
                 return "most of its forward is done model by model"
             if _states() != states:
@@ -153,35 +160,40 @@ def _together(
     nets: Sequence[Any],
     modules: Sequence[Any],
     data: Sequence[Any],
+    record: Sequence[tuple[Any, ...]],
     *,
     training: bool,
     feed: Feed,
-) -> list[list[Any]]:
+) -> tuple[list[list[Any]], Plan | None]:
+    """Return what `_alone` returns of each net, and the plan of their forward."""
     stack = Stack(modules)
+    everyone = range(len(nets))
     (X, y) = (_stacked([d[part] for d in data]) for part in (0, 1))
-    batch = Batch(slice(None), range(2), tree_map(lambda x: x.as_subclass(Rows), X), y)
-    generators = [torch.Generator().manual_seed(seed) for seed in _SEEDS]
+    batch = Batch(slice(None), everyone, tree_map(lambda x: x.as_subclass(Rows), X), y)
+    generators = [torch.Generator().manual_seed(seed) for seed in _SEEDS[: len(nets)]]
     own = nets[0].module_
     vars(nets[0])["module_"] = modules[0]
     gradients: Sequence[Any] = ()
     try:
         with (
             stack.in_place(slice(None), training=training) as trained,
-            drawing_from(stack.draws(range(2), generators)),
+            drawing_from(stack.draws(everyone, generators)),
         ):
             y_pred = nets[0].infer(batch.X)
             criterion = criterion_for(nets[0], y_pred, batch.y, [feed])
+            plan = plan_for(stack, criterion, record, batch.X, trained, y_pred)
             if training:
                 _, gradients = criterion.step(nets, batch, y_pred, trained)
     finally:
         vars(nets[0])["module_"] = own
-    for k in range(2):
+    for k in everyone:
         stack.detach(k)
     predicted = [plain(p) if isinstance(p, Rows) else p for p in tree_flatten(y_pred)[0]]
-    return [
+    values = [
         [*(p[k] for p in predicted), *(plain(g)[k] for g in gradients), *modules[k].buffers()]
-        for k in range(2)
+        for k in everyone
     ]
+    return values, plan
 
 
 def _stacked(parts: Sequence[Any]) -> Any:

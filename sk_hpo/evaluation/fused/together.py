@@ -1,4 +1,8 @@
-"""From trainings of skorch nets to groups that train at once."""
+"""From trainings of skorch nets to groups that train at once.
+
+A net that is like no other, or whose steps are too long to gain from others, is a group of its
+own if its forward is a chain that `plan` can follow: that is faster than autograd even for one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sk_hpo.evaluation.fused.batches import Feed, kind_of
-from sk_hpo.evaluation.fused.guard import is_big, signature, why_alone
+from sk_hpo.evaluation.fused.guard import is_big, may_be_straight, signature, why_alone
 from sk_hpo.evaluation.fused.probe import why_not_together
 from sk_hpo.evaluation.fused.stack import groups_of
 from sk_hpo.evaluation.fused.train import Member, train
@@ -55,19 +59,22 @@ def advance_together(
         To be trained alone, each for a `reason`; some of them are partly trained.
     """
     left: list[Training] = []
-    able = [training for training in trainings if _may_join(training, must_gain)]
+    able = [training for training in trainings if _may_join(training)]
     left += [training for training in trainings if training.reason]
     for candidates in _by_kind(_candidates(able, loaders, left)):
         for group in groups_of(candidates, candidates[0].net.module_):
             reason = _why_not(group, must_gain)
-            if reason:
-                left += _with(reason, (candidate.training for candidate in group))
-            else:
-                left += _train(group)
+            if not reason:
+                left += _train(group, "together")
+                continue
+            for candidate in group:
+                candidate.training.reason = reason
+                follows = not _why_no_plan(candidate)
+                left += _train([candidate], "plan") if follows else [candidate.training]
     return left
 
 
-def _may_join(training: Training, must_gain: bool) -> bool:
+def _may_join(training: Training) -> bool:
     """Whether a training may join others that are like it; gives it a reason if not."""
     net = training.model.estimator
     if training.data.fit_params:
@@ -76,8 +83,6 @@ def _may_join(training: Training, must_gain: bool) -> bool:
         training.reason = "it has no random numbers of its own"
     else:
         training.reason = why_alone(net)
-        if not training.reason and must_gain and is_big(net):
-            training.reason = "it has too many parameters to gain"
     return not training.reason
 
 
@@ -90,9 +95,11 @@ def _candidates(
     alike: dict[Hashable, list[Training]] = {}
     for training in trainings:
         alike.setdefault(signature(training.model.estimator), []).append(training)
-    left += _with(NO_OTHER, (t for (t, *others) in alike.values() if not others))
     for key, those in alike.items():
-        for training in those if len(those) > 1 else ():
+        if len(those) == 1 and not may_be_straight(those[0].model.estimator):
+            left += _with(NO_OTHER, those)
+            continue
+        for training in those:
             try:
                 found = loaders(training)
             except Exception as error:
@@ -116,14 +123,29 @@ def _by_kind(candidates: Iterable[_Candidate]) -> list[list[_Candidate]]:
 
 
 def _why_not(group: Sequence[_Candidate], must_gain: bool) -> str:
+    """Return why a group cannot be trained together, or nothing."""
+    if must_gain and is_big(group[0].net):
+        return "it has too many parameters to gain"
     if len(group) == 1:
         return NO_OTHER
+    return _probe(group, must_gain)
+
+
+def _why_no_plan(candidate: _Candidate) -> str:
+    """Return why a net cannot be trained by the plan of its forward, or nothing."""
+    if not may_be_straight(candidate.net):
+        return "its forward is no chain"
+    return _probe([candidate], True)
+
+
+def _probe(group: Sequence[_Candidate], must_gain: bool) -> str:
     nets = [candidate.net for candidate in group]
     device = nets[0].device or "cpu"
     train, valid = zip(*(candidate.loaders for candidate in group), strict=True)
     feed = Feed(train, device)
     valid_sizes = () if valid[0] is None else Feed(valid, device).sizes()
-    key = (group[0].kind, tuple(feed.sizes()), tuple(valid_sizes), must_gain)
+    single = len(group) == 1
+    key = (group[0].kind, tuple(feed.sizes()), tuple(valid_sizes), must_gain, single)
     if key not in _probed:
         if len(_probed) == _MEMORY:
             del _probed[next(iter(_probed))]
@@ -135,7 +157,7 @@ _MEMORY = 128
 _probed: dict[Hashable, str] = {}
 
 
-def _train(group: Sequence[_Candidate]) -> list[Training]:
+def _train(group: Sequence[_Candidate], path: str) -> list[Training]:
     """Train a group; return those that must go on alone."""
     begin = time.perf_counter()
     members, before = [], []
@@ -150,7 +172,7 @@ def _train(group: Sequence[_Candidate]) -> list[Training]:
     left = []
     for candidate, member, n in zip(group, members, before, strict=True):
         training = candidate.training
-        training.path, training.error = "together", member.error
+        training.path, training.error = path, member.error
         training.seconds += share * max(1, member.done)
         training.model.stopped = member.stopped
         training.model.resource += len(member.net.history) - n

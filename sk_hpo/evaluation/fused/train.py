@@ -18,9 +18,9 @@ from skorch.callbacks import EpochScoring, PrintLog
 from sk_hpo.evaluation.fused.batches import Batch, Feed, first_leaf, mapped
 from sk_hpo.evaluation.fused.dropout import Draws, drawing_from
 from sk_hpo.evaluation.fused.guard import is_light, signature, why_alone
-from sk_hpo.evaluation.fused.losses import Criterion, Each, criterion_for
+from sk_hpo.evaluation.fused.losses import Criterion, criterion_for
 from sk_hpo.evaluation.fused.optimizers import Optimizers
-from sk_hpo.evaluation.fused.plan import Plan, plan_of
+from sk_hpo.evaluation.fused.plan import Plan, plan_for
 from sk_hpo.evaluation.fused.rows import plain, recorded
 from sk_hpo.evaluation.fused.stack import Stack, rates_of
 from sk_hpo.evaluation.interrupt import Interrupt, interruptible
@@ -305,8 +305,7 @@ class _Group:
                 self._criterion = criterion_for(self._nets[0], y_pred, batch.y, feeds)
             key = training, len(first_leaf(batch.X))
             if key not in self._plans:
-                simple = not isinstance(self._criterion, Each) and stack.all_trained
-                found = plan_of(record, batch.X, trained, y_pred) if simple else None
+                found = plan_for(stack, self._criterion, record, batch.X, trained, y_pred)
                 self._plans[key] = found
             if training:
                 report, gradients = self._criterion.step(nets, batch, y_pred, trained)

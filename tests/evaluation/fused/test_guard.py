@@ -27,7 +27,7 @@ from skorch.callbacks import (
     GradientNormClipping,
     LRScheduler,
 )
-from skorch.dataset import Dataset
+from skorch.dataset import Dataset, ValidSplit
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -337,9 +337,39 @@ def test_sparse_rows():
     assert_same(net, X=dense, reason="its rows are not slices", path="loader")
 
 
-def test_one_net():
-    fold = [np.arange(40)]
-    assert_same(classifier(), folds=fold, reason="no other net is like it", path="loader")
+ONE_FOLD: dict = {"folds": [np.arange(40)], "reason": "no other net is like it"}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"optimizer": torch.optim.Adam, "optimizer__weight_decay": 0.01},
+        {"optimizer__momentum": 0.9, "optimizer__weight_decay": 0.003},
+        {"optimizer__momentum": 0.9, "optimizer__nesterov": True},
+        {"optimizer__momentum": 0.8, "optimizer__dampening": 0.3, "optimizer__maximize": True},
+        {"train_split": ValidSplit(4, stratified=True)},
+        {"train_split": None, "iterator_train__shuffle": False, "batch_size": 7},
+    ],
+)
+def test_one_net(params):
+    assert_same(classifier(**params), path="plan", **ONE_FOLD)
+
+
+def test_one_net_with_dropout_draws_as_if_alone():
+    assert_same(classifier(Dense, module__between=nn.Dropout), path="plan", **ONE_FOLD)
+
+
+def test_one_net_that_is_no_chain_is_left_to_autograd():
+    assert_same(classifier(Convolving, module__n_channels=1), path="loader", **ONE_FOLD)
+
+
+def test_one_net_that_looks_like_a_chain_but_is_none():
+    class Forking(Dense):
+        def forward(self, X):
+            return super().forward(X) + X.float().mean()
+
+    assert_same(classifier(Forking), path="loader", **ONE_FOLD)
 
 
 def test_nets_that_differ():
@@ -350,13 +380,12 @@ def test_nets_that_differ():
         classifier(batch_size=16),
         classifier(Dense, module__between=nn.Tanh),
     ]
-    fold = [np.arange(40)]
-    assert_same(nets, folds=fold, reason="no other net is like it", path="loader")
+    assert_same(nets, path="plan", **ONE_FOLD)
 
 
 def test_big_net():
     net = classifier(module__width=40_000)
-    assert_same(net, epochs=(1,), reason="it has too many parameters to gain", path="loader")
+    assert_same(net, epochs=(1,), reason="it has too many parameters to gain", path="plan")
 
 
 def test_loss_that_would_broadcast():
@@ -444,9 +473,11 @@ UNSEEN = [
 ]
 
 
+@pytest.mark.parametrize("folds", [2, 1])
 @pytest.mark.parametrize("module", UNSEEN)
-def test_together_or_not_it_is_the_same(module):
-    assert_same_either_way(classifier(module), epochs=(3,))
+def test_together_or_not_it_is_the_same(module, folds):
+    rows = [np.arange(40), np.arange(6, 46)][:folds]
+    assert_same_either_way(classifier(module), epochs=(3,), folds=rows)
 
 
 def test_embedding_with_a_bound():
@@ -475,18 +506,20 @@ class Chatty(Dense):
 
 
 @pytest.mark.parametrize(
-    ("net", "reason"),
+    ("net", "path", "reason"),
     [
-        (lambda: classifier(module__width=600, module__n_layers=3), "too much arithmetic"),
-        (lambda: classifier(Convolving, module__n_channels=16), "too much arithmetic"),
-        (lambda: classifier(Chatty), "most of its forward is done model by model"),
+        (lambda: classifier(module__width=600, module__n_layers=3), "plan", "too much arith"),
+        (lambda: classifier(Convolving, module__n_channels=16), "loader", "too much arith"),
+        (lambda: classifier(Chatty), "loader", "most of its forward is done model by model"),
     ],
 )
-def test_what_gains_nothing_is_trained_alone_unless_that_is_required(net, reason, monkeypatch):
+def test_what_gains_nothing_is_trained_alone_unless_that_is_required(
+    net, path, reason, monkeypatch
+):
     monkeypatch.setattr("sk_hpo.evaluation.fused.probe._MAX_ONE_BY_ONE", 8)
     monkeypatch.setattr("sk_hpo.evaluation.fused.guard._MAX_PARAMETERS", 10**9)
     data = {"folds": [np.arange(40), np.arange(6, 46)]}
     net = net().set_params(batch_size=40)
     alone = trained([net], "auto", epochs=(1,), **data)
-    assert all(t.path == "loader" and reason in t.reason for t in alone)
+    assert all(t.path == path and reason in t.reason for t in alone)
     assert all(t.path == "together" for t in trained([net], "require", epochs=(1,), **data))
