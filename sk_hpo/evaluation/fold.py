@@ -110,14 +110,20 @@ def train_whole(
     top = max(to, context.max_resources)
     if n_epochs is not None:
         kind, to, top = fixed(kind, estimator, to, top, n_epochs)
-    with _own_generators(), rng.seeded(_seed(context.seed, trial, len(context.splits))):
+    stream = rng.Stream(_seed(context.seed, trial, len(context.splits)))
+    with _own_generators(), rng.kept():
         with _sklearn.callback_task(
             callbacks, context.caller, estimator, data.X, data.y, data.fit_params
         ):
-            model = kind.begin(estimator, data, top)
+            with stream:
+                model = kind.begin(estimator, data, top)
+            training = Training(model, data, to, stream)
             with quiet_if(n_epochs is not None):
-                kind.advance(model, data, to)
-        fitted = kind.finish(model)
+                kind.advance_all([training])
+            if training.error is not None:
+                raise training.error
+        with stream:
+            fitted = kind.finish(model)
     return fitted if n_epochs is None else note_epochs(fitted, n_epochs)
 
 

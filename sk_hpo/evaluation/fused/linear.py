@@ -66,7 +66,7 @@ def linear_forward(x: Any, w: Any, b: Any) -> tuple[Any, tuple[Any, Any, Any]]:
 
 def _at_once(x: Any, w: Any, b: Any) -> bool:
     shape = x.shape[1], w.shape[2], w.shape[1]
-    return _rounds_alike(shape, b is not None, x.dtype, x.device)
+    return _rounds_alike(shape, b is not None, x.dtype, x.device, torch.get_num_threads())
 
 
 def linear_backward(
@@ -178,7 +178,11 @@ def _n_places(*sizes: int) -> int:
 
 @lru_cache(maxsize=1024)
 def _rounds_alike(
-    shape: tuple[int, int, int], biased: bool, dtype: torch.dtype, device: torch.device
+    shape: tuple[int, int, int],
+    biased: bool,
+    dtype: torch.dtype,
+    device: torch.device,
+    n_threads: int,
 ) -> bool:
     """Whether batched products of these sizes round as single ones do, on this machine.
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from sk_hpo.evaluation.fused.batches import Feed, kind_of
 from sk_hpo.evaluation.fused.guard import is_big, may_be_straight, signature, why_alone
 from sk_hpo.evaluation.fused.probe import why_not_together
@@ -144,8 +146,8 @@ def _probe(group: Sequence[_Candidate], must_gain: bool) -> str:
     train, valid = zip(*(candidate.loaders for candidate in group), strict=True)
     feed = Feed(train, device)
     valid_sizes = () if valid[0] is None else Feed(valid, device).sizes()
-    single = len(group) == 1
-    key = (group[0].kind, tuple(feed.sizes()), tuple(valid_sizes), must_gain, single)
+    sizes = tuple(feed.sizes()), tuple(valid_sizes)
+    key = (group[0].kind, *sizes, must_gain, len(group) == 1, torch.get_num_threads())
     if key not in _probed:
         if len(_probed) == _MEMORY:
             del _probed[next(iter(_probed))]
