@@ -164,11 +164,22 @@ class Feed:
             X, y = (take(part, rows.view(-1)) for part in self._pool)
             lead = rows.shape
             return tuple(mapped(lambda x: x.view(*lead, *x.shape[1:]), part) for part in (X, y))
-        parts = [
-            [self._take(k, part, of_k) for k, of_k in zip(models, rows, strict=True)]
+        data = [self._data[k].parts for k in models]
+        return tuple(
+            tree_map(lambda *xs: self._stacked(xs, rows), *(of_k[part] for of_k in data))
             for part in (0, 1)
-        ]
-        return tuple(tree_map(lambda *xs: torch.stack(xs), *of_part) for of_part in parts)
+        )
+
+    def _stacked(self, data: Sequence[torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
+        """Return rows of several tensors, those of each in its place in one."""
+        first = data[0]
+        if first.device != torch.device(self._device):
+            taken = [take(x, of_x).to(self._device) for x, of_x in zip(data, rows, strict=True)]
+            return torch.stack(taken)
+        out = first.new_empty((*rows.shape, *first.shape[1:]))
+        for x, of_x, place in zip(data, rows, out, strict=True):
+            torch.index_select(x, 0, of_x, out=place)
+        return out
 
 
 def _pooled(data: Sequence[Tensors], device: Any) -> tuple[Any, torch.Tensor]:

@@ -8,6 +8,7 @@ inputs, so that the bits are the same: that is tried for each shape, and the fas
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from math import gcd
@@ -47,6 +48,10 @@ def _linear_forward(x: Any, w: Any, b: Any, at_once: bool) -> tuple[Any, Any]:
     added = None if b is None else b.unsqueeze(1)
     if not w.is_contiguous() and _onednn_serves(x, w.transpose(1, 2), added):
         w = w.contiguous()  # which oneDNN would do for each product
+    elif _is_narrow(x, w) and _rounds_alike_turned(
+        tuple(x.shape), w.shape[1], b is not None, torch.get_num_threads()
+    ):
+        return _turned(x, w, b), w
     return _product(x, w.transpose(1, 2), added), w
 
 
@@ -92,6 +97,10 @@ def linear_backward(
 # Multiplications of numbers from which on oneDNN makes up for what it needs for a call.
 _MANY = 2_000_000
 
+# MKL's vectors run along the columns of a product, and few outputs fill them badly: turned,
+# they run along the rows of the batch. From so many inputs on, turning it back costs less.
+_MOST_OUTPUTS, _LEAST_INPUTS = 160, 256
+
 _MATMUL: Any = getattr(torch.backends.mkldnn, "matmul", None)
 
 
@@ -113,6 +122,31 @@ def _onednn_serves(one: Any, other: Any, added: Any) -> bool:
         return False
     sides = (one.shape, one.stride(), other.shape, other.stride())
     return _onednn_rounds_alike(*sides, added is not None, torch.get_num_threads())
+
+
+def _is_narrow(x: Any, w: Any) -> bool:
+    """Whether MKL may be faster with the outputs as rows."""
+    narrow = w.shape[1] <= _MOST_OUTPUTS and w.shape[2] >= _LEAST_INPUTS
+    return narrow and x.dtype == torch.float32 and not x.is_cuda
+
+
+def _turned(x: Any, w: Any, b: Any) -> Any:
+    """Return ``x @ w.T + b`` of K models from ``w @ x.T``."""
+    y = _by_mkl(w, x.transpose(1, 2), None if b is None else b.unsqueeze(2))
+    return y.transpose(1, 2).contiguous()
+
+
+@lru_cache(maxsize=1024)
+def _rounds_alike_turned(
+    shape: tuple[int, ...], n_outputs: int, biased: bool, n_threads: int
+) -> bool:
+    """Whether turning products of these sizes leaves their bits as they are."""
+    generator = torch.Generator().manual_seed(0)
+    x = _some_noise(generator, math.prod(shape)).view(shape)
+    w = _some_noise(generator, shape[0] * n_outputs * shape[2]).view(shape[0], n_outputs, -1)
+    b = _some_noise(generator, shape[0] * n_outputs).view(shape[0], -1) if biased else None
+    straight = _by_mkl(x, w.transpose(1, 2), None if b is None else b.unsqueeze(1))
+    return torch.equal(_turned(x, w, b), straight)
 
 
 def _by_mkl(one: Any, other: Any, added: Any) -> Any:

@@ -7,6 +7,7 @@ the user's criterion, model by model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -122,9 +123,7 @@ class LogLoss(_Whole):
 
     def _slope(self, logs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Return the gradient by the logarithms: -1 / n_rows at the targets."""
-        share = torch.ones((), dtype=logs.dtype, device=logs.device) / y.shape[1]
-        target = y.unsqueeze(2)
-        return torch.zeros_like(logs).scatter_(2, target, (-share).expand(target.shape))
+        return F.embedding(y, _shares(logs.shape[2], y.shape[1], logs.dtype, logs.device))
 
     def _report(self, logs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return -logs.gather(2, y.unsqueeze(2)).squeeze(2)
@@ -137,6 +136,15 @@ class LogLoss(_Whole):
         if in_whole_vectors(shifted):
             return torch.log(shifted)
         return torch.stack([torch.log(of_k) for of_k in shifted])
+
+
+@lru_cache(maxsize=64)
+def _shares(
+    n_classes: int, n_rows: int, dtype: torch.dtype, device: torch.device
+) -> torch.Tensor:
+    """Return the gradients of a mean over rows by the logarithms of one, for each target."""
+    share = torch.ones((), dtype=dtype, device=device) / n_rows
+    return torch.diag((-share).expand(n_classes))
 
 
 class SquaredError(_Whole):

@@ -158,7 +158,7 @@ class Stack:
 
     def weights_of(self, at: slice | torch.Tensor) -> list[torch.Tensor]:
         """Return the trained parameters of the models `at`, each of shape (n_models, ...)."""
-        return [w[at] for w in self._of_weights]
+        return _of_models(self._of_weights, at)
 
     @contextmanager
     def in_place(self, at: slice | torch.Tensor, *, training: bool) -> Iterator[list[Rows]]:
@@ -213,7 +213,7 @@ class Stack:
         """Write the gradients of the models `at`."""
         self._stepped = True
         if isinstance(at, slice):
-            torch._foreach_copy_([g[at] for g in self._of_gradients], list(gradients))
+            torch._foreach_copy_(_of_models(self._of_gradients, at), list(gradients))
             return
         for of_all, of_these in zip(self._of_gradients, gradients, strict=True):
             of_all[at] = of_these
@@ -225,6 +225,10 @@ class Stack:
         if now is not rows or not isinstance(at, slice):
             assert now is not None
             self._buffers[name][at] = now.as_subclass(torch.Tensor)
+
+
+def _of_models(tensors: list[torch.Tensor], at: slice | torch.Tensor) -> list[torch.Tensor]:
+    return tensors if isinstance(at, slice) else [tensor[at] for tensor in tensors]
 
 
 def _home(module: torch.nn.Module, name: str) -> tuple[torch.nn.Module, str]:

@@ -8,6 +8,7 @@ hyperparameters, its random numbers. A net that stops, fails or leaves does so f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -23,6 +24,7 @@ from sk_hpo.evaluation.fused.optimizers import Optimizers
 from sk_hpo.evaluation.fused.plan import Plan, plan_for
 from sk_hpo.evaluation.fused.rows import plain, recorded
 from sk_hpo.evaluation.fused.stack import Stack, rates_of
+from sk_hpo.evaluation.garbage import collecting_later
 from sk_hpo.evaluation.interrupt import Interrupt, interruptible
 from sk_hpo.evaluation.rng import Stream
 
@@ -220,6 +222,11 @@ class _Group:
     # -- a pass over the data ----------------------------------------------------------------
 
     def _pass(self, feed: Feed, *, training: bool) -> None:
+        planned = bool(self._plans) and all(self._plans.values())
+        with collecting_later() if planned else nullcontext():
+            self._do_pass(feed, training=training)
+
+    def _do_pass(self, feed: Feed, *, training: bool) -> None:
         nets = self._nets
         nets[0]._set_training(training)
         generators = [member.generator for member in self._members]
