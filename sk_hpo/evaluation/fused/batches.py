@@ -78,7 +78,7 @@ class Feed:
         self._data = [_known(loader.dataset) for loader in loaders]
         self._size = loaders[0].batch_sampler.batch_size
         self._device = device
-        self._pool, self._begins = _pooled(self._data, device)
+        self._pools, self._begins = _pooled(self._data, device)
 
     @property
     def n_batches(self) -> list[int]:
@@ -129,8 +129,8 @@ class Feed:
         ]
         full = min(map(len, rows)) // self._size
         everyone = range(len(rows))
-        whole = self._in_pool(torch.stack([r[: full * self._size] for r in rows]), everyone)
-        batches = whole.unflatten(1, (full, self._size)).transpose(0, 1).contiguous()
+        whole = self._placed([r[: full * self._size] for r in rows], everyone)
+        batches = whole.unflatten(2, (full, self._size)).movedim(2, 0).contiguous()
         for of_batch in batches:
             X, y = self._gathered(of_batch, everyone)
             yield [Batch(slice(None), everyone, _as_rows(X), y)]
@@ -141,7 +141,7 @@ class Feed:
         for size in sorted({len(r) for r in rows} - {0}, reverse=True):
             models = [k for k, r in enumerate(rows) if len(r) == size]
             alone = len(models) == len(rows)
-            of_these = self._in_pool(torch.stack([rows[k] for k in models]), models)
+            of_these = self._placed([rows[k] for k in models], models)
             at = slice(None) if alone else torch.tensor(models, device=self._device)
             X, y = self._gathered(of_these, models)
             yield Batch(at, models, _as_rows(X), y)
@@ -154,38 +154,42 @@ class Feed:
         taken = take(self._data[k].parts[part], rows)
         return mapped(lambda x: x.to(self._device), taken)
 
-    def _in_pool(self, rows: torch.Tensor, models: Sequence[int]) -> torch.Tensor:
-        """Return row numbers of each of `models` as `_gathered` takes them."""
-        return rows if self._pool is None else rows + self._begins[list(models)]
+    def _placed(self, rows: Sequence[torch.Tensor], models: Sequence[int]) -> torch.Tensor:
+        """Return (rows of each of `models`, the same as places in a pool), stacked."""
+        stacked = torch.stack(list(rows))
+        return torch.stack([stacked, stacked + self._begins[list(models)]])
 
-    def _gathered(self, rows: torch.Tensor, models: Sequence[int]) -> tuple[Any, Any]:
+    def _gathered(self, placed: torch.Tensor, models: Sequence[int]) -> tuple[Any, Any]:
         """Return (X, y) of some rows of each of `models`, stacked."""
-        if self._pool is not None:
-            X, y = (take(part, rows.view(-1)) for part in self._pool)
-            lead = rows.shape
-            return tuple(mapped(lambda x: x.view(*lead, *x.shape[1:]), part) for part in (X, y))
-        data = [self._data[k].parts for k in models]
-        return tuple(
-            tree_map(lambda *xs: self._stacked(xs, rows), *(of_k[part] for of_k in data))
-            for part in (0, 1)
-        )
+        X, y = (self._part_of(part, *placed.unbind(), models) for part in (0, 1))
+        return X, y
+
+    def _part_of(
+        self, part: int, rows: torch.Tensor, places: torch.Tensor, models: Sequence[int]
+    ) -> Any:
+        if (pool := self._pools[part]) is not None:
+            taken = take(pool, places.view(-1))
+            return mapped(lambda x: x.view(*rows.shape, *x.shape[1:]), taken)
+        data = [self._data[k].parts[part] for k in models]
+        if isinstance(data[0], torch.Tensor):
+            return self._stacked(data, rows)
+        return tree_map(lambda *xs: self._stacked(xs, rows), *data)
 
     def _stacked(self, data: Sequence[torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
         """Return rows of several tensors, those of each in its place in one."""
         first = data[0]
-        if first.device != torch.device(self._device):
-            taken = [take(x, of_x).to(self._device) for x, of_x in zip(data, rows, strict=True)]
-            return torch.stack(taken)
         out = first.new_empty((*rows.shape, *first.shape[1:]))
-        for x, of_x, place in zip(data, rows, out, strict=True):
+        rows = rows.to(first.device)
+        for x, of_x, place in zip(data, rows.unbind(), out.unbind(), strict=True):
             torch.index_select(x, 0, of_x, out=place)
-        return out
+        return out.to(self._device)
 
 
-def _pooled(data: Sequence[Tensors], device: Any) -> tuple[Any, torch.Tensor]:
+def _pooled(data: Sequence[Tensors], device: Any) -> tuple[list[Any], torch.Tensor]:
     """Return all rows of several data sets as one, and where each begins in it, as a column.
 
-    Those of folds are few, and shared by many models. None if they are too big to be copied.
+    Those of folds are few, and shared by many models. X and y apart: each is None if it is too
+    big to be copied.
     """
     distinct: dict[Any, tuple[int, Tensors]] = {}
     begins, end = [], 0
@@ -196,14 +200,16 @@ def _pooled(data: Sequence[Tensors], device: Any) -> tuple[Any, torch.Tensor]:
             distinct[key] = end, of_model
             end += len(leaves[0])
         begins.append(distinct[key][0])
-    parts = [of_model.parts[:2] for _, of_model in distinct.values()]
-    n_bytes = sum(x.numel() * x.element_size() for x in tree_leaves(parts))
-    column = torch.tensor(begins).unsqueeze(1)
-    if n_bytes > _POOL and len(parts) > 1:
-        return None, column
+    pools = [_pool([of[1].parts[part] for of in distinct.values()], device) for part in (0, 1)]
+    return pools, torch.tensor(begins).unsqueeze(1)
+
+
+def _pool(parts: Sequence[Any], device: Any) -> Any:
     if len(parts) == 1:
-        return mapped(lambda x: x.to(device), parts[0]), column
-    return tree_map(lambda *xs: torch.cat([x.to(device) for x in xs]), *parts), column
+        return mapped(lambda x: x.to(device), parts[0])
+    if sum(x.numel() * x.element_size() for x in tree_leaves(parts)) > _POOL:
+        return None
+    return tree_map(lambda *xs: torch.cat([x.to(device) for x in xs]), *parts)
 
 
 def kind_of(loader: Any) -> tuple[Any, ...] | None:
