@@ -161,7 +161,8 @@ class Feed:
 
     def _gathered(self, placed: torch.Tensor, models: Sequence[int]) -> tuple[Any, Any]:
         """Return (X, y) of some rows of each of `models`, stacked."""
-        X, y = (self._part_of(part, *placed.unbind(), models) for part in (0, 1))
+        rows, places = placed.unbind()
+        X, y = (self._part_of(part, rows, places, models) for part in (0, 1))
         return X, y
 
     def _part_of(
