@@ -186,7 +186,7 @@ class PlacedExecutor(Executor):
     def _dispatch(self) -> None:
         """Send calls to free places. The lock is held."""
         while self._free and (call := self._next()) is not None:
-            place = self._free.pop()
+            place = self._take_place()
             device = None if self._devices is None else self._devices[place]
             run = Run(call, place, device)
             self._running[run] = None
@@ -196,6 +196,10 @@ class PlacedExecutor(Executor):
                 run.fate = Done(call.key, error=error)
                 self._landings.append(run)
                 self._news.set()
+
+    def _take_place(self) -> int:
+        """Return a free place, free no more. The lock is held."""
+        return self._free.pop()
 
     def _next(self) -> Call | None:
         """Return the next call to send; a suspect only if nothing else runs."""

@@ -97,7 +97,7 @@ class ProcessExecutor(PlacedExecutor):
                 if run.sent_to[0] is pool and (_broken(run) or not run.handle.done())
             ]
             renewed = self._renew(pool)
-        begun = [run for run in fallen if run.sent_to[1] is not None]
+        begun = self._begun([run for run in fallen if run.sent_to[1] is not None])
         traces = {run: _read(run.sent_to[1]) for run in begun}
         others = "none" if any(traces.values()) else "sure" if len(begun) == 1 else "maybe"
         for run in fallen:
@@ -106,6 +106,10 @@ class ProcessExecutor(PlacedExecutor):
             run.fate = Lost(why, trace, guilt)
             if not renewed and not trace:
                 run.fate = Done(run.call.key, error=WorkerLost(_CANNOT_RENEW.format(why)))
+
+    def _begun(self, fallen: list[Run]) -> list[Run]:
+        """Return those of the runs on a broken pool, in the order of sending, that may run."""
+        return fallen
 
 
 _CANNOT_RENEW = (

@@ -194,10 +194,18 @@ def told(value: Any) -> str:
 
 def _ended(search: Any, record: SearchRecord) -> str:
     if record.stopped_by:
-        return f"early: {record.stopped_by}"
+        return f"early: {record.stopped_by}{_short_of(search, record)}"
     if isinstance(search, Journal) and search.stopped_by is None:
         return "not yet, or it was killed"
     return "by itself, all was done"
+
+
+def _short_of(search: Any, record: SearchRecord) -> str:
+    """Say that the chosen candidate has less than a full training, if that is so."""
+    top, best = vars(search).get("max_resources_"), ranked(record, 1)
+    if top is None or not best or best[0][1].resource >= top:
+        return ""
+    return f"; the best was trained for {best[0][1].resource} of {top} {record.resource}"
 
 
 def _more(search: Any) -> Iterator[tuple[str, str]]:
@@ -205,6 +213,8 @@ def _more(search: Any) -> Iterator[tuple[str, str]]:
     if isinstance(search, Journal):
         return
     known = vars(search)
+    if n := known.get("_n_known"):
+        yield "journal", f"{n} of the fits were in it when this search began"
     if "refit_time_" in known:
         yield "refit", f"{search.refit_time_:.3g} s"
     if "test_score_" in known:

@@ -317,6 +317,11 @@ class SearchCV(Understanding, HonestScores):
             notes.append("More candidates than that may be promoted, as results arrive.")
         if self.fold_racing:
             notes.append("Fewer folds are run: a candidate that falls behind is dropped.")
+        exact = not notes
+        if self.time_budget is not None:
+            notes.append(f"It ends early where that takes longer than {self.time_budget} s.")
+        if self.stop is not None:
+            notes.append(f"It ends early if {self.stop} says so.")
         return Plan(
             rungs=tuple(scheduler.plan()),
             n_splits=len(problem.splits),
@@ -324,7 +329,7 @@ class SearchCV(Understanding, HonestScores):
             continues=problem.resource.continues,
             note="\n".join(notes),
             layout=self._layout(problem),
-            exact=not notes,
+            exact=exact,
         )
 
     def _seed(self) -> int:
@@ -348,6 +353,7 @@ class SearchCV(Understanding, HonestScores):
         ran = run(self, problem, scheduler, plan, heard, began)
         progress.close()
         self.stopped_by_ = ran.stopped_by
+        self._n_known = ran.n_known
         return ran.scheduler, ran.context
 
     def _announce(self, plan: Plan) -> None:

@@ -129,6 +129,8 @@ class Recorder:
         How many jobs the journal has.
     begun : list of Unfinished
         Those that are not done, after `take_up`.
+    n_known : int
+        How many fits need not be done again, after `take_up`.
 
     Raises
     ------
@@ -145,6 +147,7 @@ class Recorder:
         self._known: dict[tuple[Any, ...], FoldResult] = {}
         self._warned = False
         self.begun: list[Unfinished] = []
+        self.n_known = sum(isinstance(record, Value) for record in journal.current)
         self.n_asked = sum(isinstance(record, Ask) for record in journal.records)
 
     def take_up(
@@ -185,6 +188,7 @@ class Recorder:
         else:
             self._folds = evaluator.folds
             self._known = _known(self._journal, evaluator.folds)
+            self.n_known = len(self._known)
             self._append(Restart())
         self._journal = None  # it may be large
         return begun is not None

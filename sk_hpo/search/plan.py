@@ -91,16 +91,16 @@ class Plan:
         )
 
     def __str__(self) -> str:
-        """Return the rungs as a table, with the sum below."""
-        lines = [f"{'bracket':>7} {'iter':>4} {'n_candidates':>12} {'n_resources':>11}"]
-        lines += [
-            f"{rung.bracket:>7} {rung.rung:>4} {rung.n_trials:>12} {rung.resource:>11}"
-            for rung in self.rungs
-        ]
-        unit = self.resource or "fits"
-        how = ", survivors go on" if self.continues else ", each rung from scratch"
-        if self.resource is None:
-            how = ""
+        """Return the rungs, if there are any, as a table, with the sum below."""
+        lines, unit, how = [], "fits", ""
+        if self.resource is not None:
+            lines = [f"{'bracket':>7} {'iter':>4} {'n_candidates':>12} {'n_resources':>11}"]
+            lines += [
+                f"{rung.bracket:>7} {rung.rung:>4} {rung.n_trials:>12} {rung.resource:>11}"
+                for rung in self.rungs
+            ]
+            unit = self.resource
+            how = ", survivors go on" if self.continues else ", each rung from scratch"
         lines.append(
             f"{self.n_candidates} candidates, {self.n_splits} folds, {self.n_fits} fits; "
             f"cost: {self.cost} {unit}{how}"

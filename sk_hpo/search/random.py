@@ -30,7 +30,8 @@ def n_trials(n_iter: int, space: Space) -> int:
     if space.size < n_iter:
         warnings.warn(
             f"The total space of parameters {space.size} is smaller than n_iter={n_iter}."
-            f" Running {space.size} iterations. For exhaustive searches, use GridSearchCV.",
+            f" Running {space.size} iterations. For exhaustive searches, use"
+            " RandomSearchCV(sampler='grid').",
             UserWarning,
             stacklevel=2,
         )

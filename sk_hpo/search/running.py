@@ -44,11 +44,14 @@ class Ran:
         What the folds shared, for the refit.
     stopped_by : str or None
         Why it ended before it was done.
+    n_known : int
+        How many fits were in the journal.
     """
 
     scheduler: Scheduler
     context: FoldContext
     stopped_by: str | None
+    n_known: int
 
 
 def run(
@@ -120,6 +123,8 @@ def run(
             results = heard(scheduler)
         stack.callback(results.close)
         if recorder:
+            if search.verbose > 0 and recorder.n_known:
+                print(f"{recorder.n_known} fits are in the journal {search.journal_}")
             begun = [(unfinished.job, unfinished.values) for unfinished in recorder.begun]
             sweep(folder.path, evaluates.files(begun))
         stopped_by = loop.run(
@@ -136,7 +141,7 @@ def run(
         if recorder:
             recorder.end(stopped_by)
     _check_stopped(search, scheduler, stopped_by)
-    return Ran(scheduler, context, stopped_by)
+    return Ran(scheduler, context, stopped_by, recorder.n_known if recorder else 0)
 
 
 def _again(search: Any, problem: Problem) -> Scheduler:

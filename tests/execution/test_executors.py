@@ -35,6 +35,7 @@ import sk_hpo
 from sk_hpo.execution.base import WorkerLost
 from sk_hpo.execution.batch import BatchExecutor
 from sk_hpo.execution.choose import make_executor
+from sk_hpo.execution.lanes import LaneExecutor
 from sk_hpo.execution.serial import SerialExecutor
 from sk_hpo.execution.threads import ThreadExecutor
 
@@ -116,6 +117,49 @@ class TestLoky(ProcessContract):
             gate.touch()
             assert executor.wait()[0].result() == "through"
         assert len(innocent.read_text().split()) == 1
+
+
+class TestLanes:
+    """What calls do that were sent ahead, since those before them were short."""
+
+    @pytest.fixture
+    def executor(self):
+        with LaneExecutor(1, max_retries=0) as executor:
+            executor.share(0)
+            for key in range(3):  # the first one waits for its worker to start
+                executor.submit(key, add, key)
+                executor.wait()
+            yield executor
+
+    def test_a_worker_does_not_wait_for_a_driver_that_is_busy(self, executor, tmp_path):
+        gate, notes = tmp_path / "gate", [tmp_path / "0", tmp_path / "1"]
+        for key, note in enumerate(notes):
+            executor.submit(key, wait_for, gate, note)
+        with executor._lock:  # no call is sent
+            gate.touch()
+            assert wait_for(None, notes[1]) == "through"
+        drain(executor, range(2))
+
+    def test_one_that_waited_behind_a_killer_is_not_charged(self, executor, tmp_path):
+        executor.submit("dies", die, tmp_path / "note", "exit")
+        for key in range(4):
+            executor.submit(key, add, key)
+        found = drain(executor, ["dies", *range(4)])
+        assert isinstance(found.pop("dies").error, WorkerLost)
+        assert [(done.result(), done.losses) for done in found.values()] == [
+            (key, 0) for key in found
+        ]
+
+    @pytest.mark.parametrize(("seconds", "unsent"), [(0.0, [2]), (0.5, [1, 2])])
+    def test_after_a_long_call_nothing_is_sent_ahead(self, executor, tmp_path, seconds, unsent):
+        executor.submit("last", lambda context: time.sleep(seconds))
+        executor.wait()
+        executor.submit(0, wait_for, tmp_path / "gate")
+        for key in (1, 2):
+            executor.submit(key, add, key)
+        assert executor.cancel() == unsent
+        (tmp_path / "gate").touch()
+        drain(executor, {0, 1, 2} - set(unsent))
 
 
 class Spawned:

@@ -126,6 +126,16 @@ def test_finished_work_is_never_done_again(tmp_path):
     assert n_fits(tmp_path) == 5 * 3 + 1  # the refit
 
 
+def test_what_was_in_the_journal_is_told(tmp_path, capsys):
+    first = counted(tmp_path, n_iter=5, stop=MaxTrials(2), refit=False).fit(X, y)
+    assert "journal:" not in str(first.summary())
+    second = counted(tmp_path, n_iter=5, refit=False, verbose=1).fit(X, y)
+    assert f"6 fits are in the journal {tmp_path / 'search.journal'}" in capsys.readouterr().out
+    assert "journal: 6 of the fits were in it" in str(second.summary())
+    raised = counted(tmp_path, n_iter=7, refit=False).fit(X, y)
+    assert "journal: 15 of the fits were in it" in str(raised.summary())
+
+
 def test_a_single_fold_is_finished_work(tmp_path):
     class Stops(Counting):
         def fit(self, X, y):

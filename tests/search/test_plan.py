@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sk_hpo import BayesSearchCV, HalvingHyperbandSearchCV, RandomSearchCV
+from sk_hpo import BayesSearchCV, HalvingHyperbandSearchCV, MaxTrials, RandomSearchCV
 
 ALPHA = {"alpha": loguniform(1e-6, 1)}
 FEATURES = {"max_features": uniform(0.2, 0.7)}
@@ -109,8 +109,15 @@ def test_a_search_without_resources_is_one_rung_of_fits(kind):
     search = kind(SGDClassifier(tol=None, max_iter=2), ALPHA, n_iter=4, cv=3, random_state=0)
     plan = search.plan(X, y)
     assert (plan.n_candidates, plan.n_fits, plan.cost, len(plan.rungs)) == (4, 12, 12, 1)
-    assert "12 fits" in str(plan)
+    assert str(plan) == "4 candidates, 3 folds, 12 fits; cost: 12 fits"
     assert len(search.fit(X, y).cv_results_["params"]) == 4
+
+
+def test_what_may_end_a_search_early_is_in_the_plan():
+    search = hyperband("net", time_budget=30, stop=MaxTrials(5))
+    assert str(search.plan(X, y)).endswith(
+        "It ends early where that takes longer than 30 s.\nIt ends early if MaxTrials(5) says so."
+    )
 
 
 def test_a_plan_counts_a_finite_space():

@@ -100,6 +100,18 @@ def test_the_summary_tells_what_failed_and_what_stopped_it():
     assert "ended: early: MaxTrials(1)" in str(stopped.set_params(n_iter=2).fit(X, y).summary())
 
 
+def test_a_best_that_is_not_fully_trained_is_said_to_be():
+    search = HalvingHyperbandSearchCV(
+        SGDClassifier(),
+        {"alpha": loguniform(1e-5, 1e-1)},
+        max_resources=9,
+        stop=MaxTrials(1),
+        cv=2,
+        random_state=0,
+    )
+    assert str(search.fit(X, y).summary()).endswith("; the best was trained for 1 of 9 epochs")
+
+
 def test_the_table_is_cv_results_in_order(hyperband):
     table = hyperband.best_params_table(4)
     rows, results = at_the_top(hyperband)[:4], hyperband.cv_results_

@@ -18,6 +18,7 @@ _TITLES = {
     "permutation": "R² lost by shuffling (permutation importance)",
     "ablation": "Share of the gain on the way to the best (ablation)",
 }
+_LEAST_OOB_SCORE = 0.1
 _WIDTH = 20  # of a bar in the table
 
 
@@ -142,6 +143,8 @@ class ParameterImportance:
         low, high = np.append(self.low, self.pair_low), np.append(self.high, self.pair_high)
         for name, row in zip(names, zip(values, low, high, strict=True), strict=True):
             lines.append(f"{name:<{width}}  {_numbers(*row)}".rstrip())
+        if self.oob_score < _LEAST_OOB_SCORE:
+            lines.append("The forest does not know these scores: the numbers tell nothing.")
         if np.isfinite(self.explained):
             lines.append(f"One by one and in pairs they explain {self.explained:.3f}.")
         return "\n".join(lines)

@@ -108,6 +108,20 @@ def test_it_is_a_frame_and_a_table(search):
     assert found.importances.sum() + found.pair_importances.sum() <= found.explained <= 1 + 1e-9
 
 
+def test_numbers_that_tell_nothing_say_so(search):
+    class Coin(Function):
+        def score(self, X, y=None):
+            return np.sin(1e6 * self.C)
+
+    chance = RandomSearchCV(
+        Coin(x=0.5), {"C": loguniform(1e-3, 1e3)}, n_iter=40, cv=2, random_state=0, refit=False
+    ).fit(np.arange(20).reshape(-1, 1))
+    found = parameter_importance(chance, n_bootstrap=0, random_state=0)
+    assert found.oob_score < 0.1
+    assert "tell nothing" in str(found)
+    assert "tell nothing" not in str(parameter_importance(search, n_bootstrap=0))
+
+
 def test_without_intervals(search):
     found = parameter_importance(search, **QUICK | {"n_bootstrap": 0})
     assert np.isnan([*found.low, *found.high]).all()
