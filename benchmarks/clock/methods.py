@@ -57,8 +57,6 @@ METHODS = {
     "sk_hpo-hyperband-paired": _ours("HalvingHyperbandSearchCV", paired=True),
     "sk_hpo-asha": _ours("ASHASearchCV"),
     "sk_hpo-bohb": _ours("BOHBSearchCV"),
-    "sk_hpo-bohb-racing": _ours("BOHBSearchCV", fold_racing=True),
-    "sk_hpo-asha-tpe": _ours("ASHASearchCV", sampler="tpe", n_candidates=81),
 }
 
 

@@ -75,11 +75,17 @@ def _at_once(x: Any, w: Any, b: Any) -> bool:
 
 
 def linear_backward(
-    gradient: Any, x: Any, w: Any, at_once: bool, wanted: Sequence[bool]
+    gradient: Any,
+    x: Any,
+    w: Any,
+    at_once: bool,
+    wanted: Sequence[bool],
+    into: tuple[Any, Any] = (None, None),
 ) -> tuple[Any, Any, Any]:
     """Return the gradients by x, w and b as far as wanted.
 
-    Products are taken in the orientation in which autograd takes those of one model.
+    Products are taken in the orientation in which autograd takes those of one model. Those
+    by w and b may be written `into` tensors, which are then returned.
     """
     turned = gradient.transpose(1, 2)
     if not at_once:
@@ -88,8 +94,8 @@ def linear_backward(
         of_b = torch.stack([of_k.sum(0) for of_k in gradient]) if wanted[2] else None
         return of_x, of_w, of_b
     of_x = _product(gradient, w) if wanted[0] else None
-    of_w = _product(turned, x) if wanted[1] else None
-    return of_x, of_w, gradient.sum(1) if wanted[2] else None
+    of_w = _product(turned, x, out=into[0]) if wanted[1] else None
+    return of_x, of_w, torch.sum(gradient, 1, out=into[1]) if wanted[2] else None
 
 
 # -- the two libraries -----------------------------------------------------------------------
@@ -110,10 +116,10 @@ def _is_much(one: Any, n_columns: int) -> bool:
     return much and one.dtype == torch.float32 and not one.is_cuda and _has_onednn()
 
 
-def _product(one: Any, other: Any, added: Any = None) -> Any:
+def _product(one: Any, other: Any, added: Any = None, out: Any = None) -> Any:
     """Return the products of K pairs of matrices, each as it would be alone."""
     by = _by_onednn if _onednn_serves(one, other, added) else _by_mkl
-    return by(one, other, added)
+    return by(one, other, added, out)
 
 
 def _onednn_serves(one: Any, other: Any, added: Any) -> bool:
@@ -149,14 +155,16 @@ def _rounds_alike_turned(
     return torch.equal(_turned(x, w, b), straight)
 
 
-def _by_mkl(one: Any, other: Any, added: Any) -> Any:
-    return torch.bmm(one, other) if added is None else torch.baddbmm(added, one, other)
+def _by_mkl(one: Any, other: Any, added: Any, out: Any = None) -> Any:
+    if added is None:
+        return torch.bmm(one, other, out=out)
+    return torch.baddbmm(added, one, other, out=out)
 
 
-def _by_onednn(one: Any, other: Any, added: Any) -> Any:
+def _by_onednn(one: Any, other: Any, added: Any, out: Any = None) -> Any:
     _MATMUL.fp32_precision = "bf16"
     try:
-        return _by_mkl(one, other, added)
+        return _by_mkl(one, other, added, out)
     finally:
         _MATMUL.fp32_precision = "none"
 

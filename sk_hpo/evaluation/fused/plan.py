@@ -33,7 +33,10 @@ class _Step:
         raise NotImplementedError
 
     def backward(self, gradient: Any, kept: Any, gradients: list[Any], first: bool) -> Any:
-        """Return the gradient by the input, perhaps in place; write those by weights."""
+        """Return the gradient by the input, perhaps in place; note those by weights.
+
+        What is in `gradients` before is where to write them, or None.
+        """
         raise NotImplementedError
 
 
@@ -50,7 +53,10 @@ class _Linear(_Step):
     def backward(self, gradient: Any, kept: Any, gradients: list[Any], first: bool) -> Any:
         wanted = (not first, True, self.bias is not None)
         x, w, at_once = kept
-        of_x, gradients[self.weight], of_b = linear_backward(gradient, x, w, at_once, wanted)
+        into = gradients[self.weight], None if self.bias is None else gradients[self.bias]
+        of_x, gradients[self.weight], of_b = linear_backward(
+            gradient, x, w, at_once, wanted, into
+        )
         if self.bias is not None:
             gradients[self.bias] = of_b
         return of_x
@@ -145,12 +151,15 @@ class Plan:
             kept.append(of_step)
         return x, kept
 
-    def backward(self, gradient: Any, kept: list[Any]) -> list[Any]:
+    def backward(
+        self, gradient: Any, kept: list[Any], into: Sequence[Any] | None = None
+    ) -> list[Any]:
         """Return the gradients by the weights, given that by the predictions.
 
-        `gradient` may be written to.
+        `gradient` may be written to. The others are written `into` tensors, if there are
+        any and it can be done without a copy.
         """
-        gradients: list[Any] = [None] * self._n_weights
+        gradients: list[Any] = list(into) if into else [None] * self._n_weights
         for i in reversed(range(len(self._steps))):
             if gradient is None:  # nothing before the first linear layer is trained
                 break

@@ -209,11 +209,18 @@ class Stack:
         for name, values in buffers.items():
             self._buffers[name][at] = values
 
+    def gradients_of(self, at: slice | torch.Tensor) -> list[torch.Tensor] | None:
+        """Return where the gradients of the models `at` belong; None if not in one place."""
+        return self._of_gradients if isinstance(at, slice) else None
+
     def keep_gradients(self, at: slice | torch.Tensor, gradients: Sequence[Any]) -> None:
-        """Write the gradients of the models `at`."""
+        """Write the gradients of the models `at`, unless they are in their place."""
         self._stepped = True
         if isinstance(at, slice):
-            torch._foreach_copy_(_of_models(self._of_gradients, at), list(gradients))
+            pairs = zip(self._of_gradients, gradients, strict=True)
+            missing = [pair for pair in pairs if pair[0] is not pair[1]]
+            if missing:
+                torch._foreach_copy_(*map(list, zip(*missing, strict=True)))
             return
         for of_all, of_these in zip(self._of_gradients, gradients, strict=True):
             of_all[at] = of_these

@@ -290,7 +290,8 @@ class _Group:
                 y_pred, kept = plan.forward(batch.X, weights, draws)
                 if training:
                     report, slope = self._criterion.slope(batch, y_pred)
-                    self._stack.keep_gradients(batch.at, plan.backward(slope, kept))
+                    into = self._stack.gradients_of(batch.at)
+                    self._stack.keep_gradients(batch.at, plan.backward(slope, kept, into))
                 else:
                     report = self._criterion.report(nets, batch, y_pred)
         _tell_listeners(members, batch, y_pred, training=training)
