@@ -9,7 +9,8 @@ learns, so that a bracket waits for the one before.
 
 Growth: microseconds of the processor and bytes of memory per trial, of everything there is
 (loop, scheduler, random sampler, simulated clock, records), with 10,000 workers; each run
-in a process of its own.
+in a process of its own, and without Python's search for cycles, of which a simulation makes
+none.
 
     python benchmarks/asynchronous.py
     python benchmarks/asynchronous.py --trials 1000 --growth 100,1000 --json small.json
@@ -32,6 +33,7 @@ import numpy as np
 from scipy.stats import uniform
 
 from sk_hpo import Space, loop
+from sk_hpo.evaluation.garbage import collecting_later
 from sk_hpo.execution.simulated import SimulatedExecutor
 from sk_hpo.rungs import Rung, hyperband_rungs, ladder
 from sk_hpo.samplers.random import RandomSampler
@@ -194,7 +196,8 @@ def growth(name: str, n: int, workers: int) -> Growth:
     scheduler = GROWTH[name](n)
     executor = SimulatedExecutor(workers, by_fit)
     before, start, cpu = resident(), time.perf_counter(), time.process_time()
-    loop.run(scheduler, Fits(), executor)
+    with collecting_later():
+        loop.run(scheduler, Fits(), executor)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     n = len(scheduler.trials)
     return Growth(name, n, workers, seconds, 1e6 * cpu / n, (resident() - before) / n)
