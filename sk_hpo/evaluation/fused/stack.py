@@ -245,7 +245,7 @@ def _home(module: torch.nn.Module, name: str) -> tuple[torch.nn.Module, str]:
 
 # Numbers that the models of a group may have together: what a cache holds several times,
 # for gradients and the states of optimizers.
-_NUMBERS = 400_000
+_NUMBERS = 800_000
 _MOST = 64
 
 
