@@ -22,8 +22,7 @@ from joblib.externals import loky
 
 from sk_hpo.execution.placed import Run
 from sk_hpo.execution.pool import ProcessExecutor
-from sk_hpo.execution.watchdog import serve
-from sk_hpo.execution.worker import forget
+from sk_hpo.execution.worker import begin, forget
 
 __all__ = ["LaneExecutor"]
 
@@ -136,7 +135,7 @@ def _lane(environment: Mapping[str, str]) -> futures.Executor:
         1,
         timeout=_IDLE,
         env=dict(environment),
-        initializer=serve,
+        initializer=begin,
         initargs=(os.getpid(),),
     )
     return pool

@@ -6,6 +6,7 @@ know how to carry any of these.
 
 from __future__ import annotations
 
+import gc
 import pickle
 import signal
 import threading
@@ -19,10 +20,11 @@ import cloudpickle
 from joblib import parallel_config
 
 from sk_hpo.execution import shared, warned
-from sk_hpo.execution.watchdog import limited
+from sk_hpo.execution.watchdog import limited, serve
 
 __all__ = [
     "Ticket",
+    "begin",
     "forget",
     "portable",
     "run_beside_file",
@@ -95,15 +97,41 @@ def run_call(ticket: Ticket, load: Callable[[], Any]) -> bytes:
 def _home(name: str, load: Callable[[], Any]) -> Any:
     with _loading:
         if name not in _loaded:
-            _loaded.clear()
+            _clear()
             _loaded[name] = load()
+            if _this.is_ours:
+                gc.freeze()
         return _loaded[name]
 
 
 def forget() -> None:
     """Let go of what is shared, and of its memory."""
     with _loading:
-        _loaded.clear()
+        _clear()
+
+
+def _clear() -> None:
+    if _this.is_ours:
+        gc.unfreeze()
+    _loaded.clear()
+
+
+class _Process:
+    is_ours = False
+
+
+_this = _Process()
+
+
+def begin(driver: int) -> None:
+    """Begin the life of a worker process of ours, whose parent is the process `driver`.
+
+    Modules and what is shared stay as long as they are in use. Python then need not go through
+    them in search of garbage: loky has it search every second, which takes a twentieth of one
+    where torch is loaded.
+    """
+    serve(driver)
+    _this.is_ours = True
 
 
 def sequentially(device: str | None, function: Callable[..., Any], *args: Any) -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -38,6 +39,7 @@ from sk_hpo.execution.choose import make_executor
 from sk_hpo.execution.lanes import LaneExecutor
 from sk_hpo.execution.serial import SerialExecutor
 from sk_hpo.execution.threads import ThreadExecutor
+from sk_hpo.execution.worker import forget
 
 
 class TestSerial(NoLimitContract):
@@ -139,6 +141,12 @@ class TestLanes:
             gate.touch()
             assert wait_for(None, notes[1]) == "through"
         drain(executor, range(2))
+
+    def test_what_stays_is_not_searched_for_garbage(self, executor):
+        executor.submit("during", lambda context: gc.get_freeze_count())
+        assert executor.wait()[0].result() > 10_000
+        executor._lanes[0].submit(forget).result()
+        assert executor._lanes[0].submit(gc.get_freeze_count).result() == 0
 
     def test_one_that_waited_behind_a_killer_is_not_charged(self, executor, tmp_path):
         executor.submit("dies", die, tmp_path / "note", "exit")
