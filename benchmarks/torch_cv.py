@@ -274,7 +274,8 @@ def digest(net: Any, X: Any, y: Any) -> float:
     sha = hashlib.sha256()
     for name, weights in net.module_.state_dict().items():
         values = weights.cpu().numpy().copy()
-        values[np.isnan(values)] = np.nan  # there are many, and no two need be the same
+        if values.dtype.kind == "f":
+            values[np.isnan(values)] = np.nan  # there are many, and no two need be the same
         sha.update(name.encode() + values.tobytes())
     return float(int.from_bytes(sha.digest()[:6], "big"))
 
