@@ -306,5 +306,6 @@ def draw_example(readme: str, picture: Path) -> None:
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     readme = ROOT / "README.md"
-    readme.write_text(refreshed(readme.read_text()))
+    for page in (readme, *sorted((ROOT / "docs").glob("*.md"))):
+        page.write_text(refreshed(page.read_text()))
     draw_example(readme.read_text(), ROOT / "docs" / "_static" / "readme.png")

@@ -59,7 +59,7 @@ def test_tables_between_marks_are_made_anew():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_tables_are_current_and_known(page):
-    """If not, ``python docs/_ext/figures.py`` makes those of the README anew."""
+    """If not, ``python docs/_ext/figures.py`` makes them anew."""
     text = page.read_text()
     assert figures.refreshed(text) == text
     assert set(re.findall(r"^```\{figures\} (\w+)$", text, re.MULTILINE)) <= set(figures.TABLES)
