@@ -19,8 +19,7 @@ def pytest_collection_modifyitems(items):
     """
     seen = Counter()
     for item in items:
-        test = getattr(item, "obj", None)
-        seen[item.parent.nodeid, getattr(item, "originalname", None)] += 1
-        often = seen[item.parent.nodeid, getattr(item, "originalname", None)] > _TRACED
-        if often or is_hypothesis_test(test):
+        test = item.parent.nodeid, getattr(item, "originalname", None)
+        seen[test] += 1
+        if seen[test] > _TRACED or is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("no_cover")

@@ -148,8 +148,8 @@ def overhead(report: dict[str, Any]) -> str:
     rows = []
     for r in report["rows"]:
         share = f"{r['utilisation']:.1%}" if "utilisation" in r else "-"
-        fit = f"{r['ms']:g} ms, {r['jobs']} jobs"
-        rows.append([f"`{r['method']}`, fits of {fit}", number(r["ms_a_trial"], 2), share])
+        fits = f"{r['fits']} fits of {r['ms']:g} ms, {r['jobs']} jobs"
+        rows.append([f"`{r['method']}`, {fits}", number(r["ms_a_trial"], 2), share])
     return table(["", "ms a trial", "utilisation"], rows)
 
 

@@ -127,8 +127,7 @@ def begin(driver: int) -> None:
     """Begin the life of a worker process of ours, whose parent is the process `driver`.
 
     Modules and what is shared stay as long as they are in use. Python then need not go through
-    them in search of garbage: loky has it search every second, which takes a twentieth of one
-    where torch is loaded.
+    them in search of garbage, which loky has it do every second where there is no psutil.
     """
     serve(driver)
     _this.is_ours = True

@@ -47,7 +47,7 @@ class RecordDisplay(ABC):
         """Plot the record; return the display."""
 
 
-class ParametersDisplay(ABC):
+class ParametersDisplay(RecordDisplay):
     """A picture of the candidates of a search across their parameters.
 
     Parameters
@@ -61,7 +61,7 @@ class ParametersDisplay(ABC):
     def __init__(
         self, record: SearchRecord, *, parameters: Sequence[str] | None = None
     ) -> None:
-        self.record = record
+        super().__init__(record)
         self.parameters = parameters
 
     @classmethod
@@ -90,10 +90,6 @@ class ParametersDisplay(ABC):
             If there is no such parameter.
         """
         return cls(record_of(search), parameters=parameters).plot(ax=ax)
-
-    @abstractmethod
-    def plot(self, ax: Any = None) -> Self:
-        """Plot the record; return the display."""
 
 
 def no_result(*records: SearchRecord, sound: bool = False) -> str:

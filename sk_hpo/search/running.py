@@ -123,10 +123,7 @@ def run(
             results = heard(scheduler)
         stack.callback(results.close)
         if recorder:
-            if search.verbose > 0 and recorder.n_known:
-                print(f"{recorder.n_known} fits are in the journal {search.journal_}")
-            begun = [(unfinished.job, unfinished.values) for unfinished in recorder.begun]
-            sweep(folder.path, evaluates.files(begun))
+            _tell_and_sweep(search, recorder, evaluates, folder)
         stopped_by = loop.run(
             scheduler,
             evaluates,
@@ -142,6 +139,16 @@ def run(
             recorder.end(stopped_by)
     _check_stopped(search, scheduler, stopped_by)
     return Ran(scheduler, context, stopped_by, recorder.n_known if recorder else 0)
+
+
+def _tell_and_sweep(
+    search: Any, recorder: Recorder, evaluates: CrossValidation, folder: _Folder
+) -> None:
+    """Say what need not be done again, and delete paused models that nobody needs."""
+    if search.verbose > 0 and recorder.n_known:
+        print(f"{recorder.n_known} fits are in the journal {search.journal_}")
+    begun = [(unfinished.job, unfinished.values) for unfinished in recorder.begun]
+    sweep(folder.path, evaluates.files(begun))
 
 
 def _again(search: Any, problem: Problem) -> Scheduler:

@@ -46,7 +46,7 @@ def _linear_forward(x: Any, w: Any, b: Any, at_once: bool) -> tuple[Any, Any]:
     if not at_once:
         return _singly(F.linear, x, w, *([] if b is None else [b])), w
     added = None if b is None else b.unsqueeze(1)
-    if not w.is_contiguous() and _onednn_serves(x, w.transpose(1, 2), added):
+    if _onednn_serves(x, w.transpose(1, 2), added):
         w = w.contiguous()  # which oneDNN would do for each product
     elif _is_narrow(x, w) and _rounds_alike_turned(
         tuple(x.shape), w.shape[1], b is not None, torch.get_num_threads()

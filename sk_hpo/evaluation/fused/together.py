@@ -71,8 +71,11 @@ def advance_together(
                 continue
             for candidate in group:
                 candidate.training.reason = reason
-                follows = not _why_no_plan(candidate)
-                left += _train([candidate], "plan") if follows else [candidate.training]
+                left += (
+                    _train([candidate], "plan")
+                    if _has_plan(candidate)
+                    else [candidate.training]
+                )
     return left
 
 
@@ -133,11 +136,9 @@ def _why_not(group: Sequence[_Candidate], must_gain: bool) -> str:
     return _probe(group, must_gain)
 
 
-def _why_no_plan(candidate: _Candidate) -> str:
-    """Return why a net cannot be trained by the plan of its forward, or nothing."""
-    if not may_be_straight(candidate.net):
-        return "its forward is no chain"
-    return _probe([candidate], True)
+def _has_plan(candidate: _Candidate) -> bool:
+    """Whether a net can be trained by the plan of its forward."""
+    return may_be_straight(candidate.net) and not _probe([candidate], must_gain=True)
 
 
 def _probe(group: Sequence[_Candidate], must_gain: bool) -> str:
