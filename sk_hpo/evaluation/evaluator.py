@@ -23,7 +23,7 @@ from sk_hpo.trial import Call, Config, Job, Outcome
 __all__ = ["CrossValidation", "Progress"]
 
 # The most folds, of all candidates together, that one call trains.
-_MOST = 64
+_MOST = 96
 
 
 class Progress(Protocol):

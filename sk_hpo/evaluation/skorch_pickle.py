@@ -14,12 +14,14 @@ import copyreg
 import inspect
 import io
 import pickle
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 import cloudpickle
+import numpy as np
 import torch
 from skorch.callbacks import EarlyStopping, EpochScoring, PrintLog
 from torch.nn.utils.parametrize import is_parametrized
@@ -32,6 +34,10 @@ __all__ = ["callbacks_of", "dumps", "loads"]
 _PRINT = inspect.signature(PrintLog).parameters["sink"].default
 
 
+# What none of the questions below is about; asking takes longer than the rest.
+_ORDINARY = {OrderedDict, torch.Tensor, torch.nn.Parameter, np.ndarray, np.float64}
+
+
 class _Pickler(cloudpickle.Pickler):
     """Pickles the memory of tensors, once for all that share it, and parametrized modules.
 
@@ -41,6 +47,11 @@ class _Pickler(cloudpickle.Pickler):
     """
 
     def reducer_override(self, obj: Any) -> Any:
+        kind = type(obj)
+        if kind is OrderedDict and not obj and not vars(obj):
+            return OrderedDict, ()  # a module has eight of them
+        if kind in _ORDINARY:
+            return NotImplemented
         if isinstance(obj, torch.UntypedStorage):
             return _memory, (_numbers(obj).cpu().numpy().tobytes(), str(obj.device))
         if isinstance(obj, torch.storage.TypedStorage):

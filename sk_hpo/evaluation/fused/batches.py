@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from sk_hpo.evaluation.tensor_loader import Tensors, order, take, tensors_of
 __all__ = ["Batch", "Feed", "first_leaf", "kind_of", "mapped"]
 
 _POOL = 64 << 20  # bytes of data sets that may be copied next to one another
+_CHUNK = 256 << 10  # bytes of batches that are gathered before they are needed
 
 
 def mapped(function: Callable[[Any], Any], data: Any) -> Any:
@@ -130,10 +132,12 @@ class Feed:
         full = min(map(len, rows)) // self._size
         everyone = range(len(rows))
         whole = self._placed([r[: full * self._size] for r in rows], everyone)
-        batches = whole.unflatten(2, (full, self._size)).movedim(2, 0).contiguous()
-        for of_batch in batches:
-            X, y = self._gathered(of_batch, everyone)
-            yield [Batch(slice(None), everyone, _as_rows(X), y)]
+        batches = whole.unflatten(2, (full, self._size)).movedim(2, 1).contiguous()
+        for some in batches.split(self._n_at_once(), dim=1):
+            X, y = self._gathered(some, everyone)
+            for b in range(some.shape[1]):
+                X_b, y_b = mapped(itemgetter(b), X), mapped(itemgetter(b), y)
+                yield [Batch(slice(None), everyone, _as_rows(X_b), y_b)]
         for b in range(full, max(self.n_batches)):
             yield list(self._by_size([r[b * self._size : (b + 1) * self._size] for r in rows]))
 
@@ -143,7 +147,10 @@ class Feed:
             alone = len(models) == len(rows)
             of_these = self._placed([rows[k] for k in models], models)
             at = slice(None) if alone else torch.tensor(models, device=self._device)
-            X, y = self._gathered(of_these, models)
+            X, y = (
+                mapped(itemgetter(0), part)
+                for part in self._gathered(of_these.unsqueeze(1), models)
+            )
             yield Batch(at, models, _as_rows(X), y)
 
     def _rows(self, k: int, positions: Any) -> torch.Tensor:
@@ -159,8 +166,18 @@ class Feed:
         stacked = torch.stack(list(rows))
         return torch.stack([stacked, stacked + self._begins[list(models)]])
 
+    def _n_at_once(self) -> int:
+        """Return for how many batches of all models rows are gathered at once."""
+        leaves = tree_leaves(self._data[0].parts[0])
+        of_row = sum(x[:1].numel() * x.element_size() for x in leaves)
+        return max(1, _CHUNK // max(1, of_row * self._size * len(self._data)))
+
     def _gathered(self, placed: torch.Tensor, models: Sequence[int]) -> tuple[Any, Any]:
-        """Return (X, y) of some rows of each of `models`, stacked."""
+        """Return (X, y) of some rows of each of `models`, batch by batch.
+
+        `placed` has the shape (2, n_batches, n_models, n_rows), and they have
+        (n_batches, n_models, n_rows, ...).
+        """
         rows, places = placed.unbind()
         X, y = (self._part_of(part, rows, places, models) for part in (0, 1))
         return X, y
@@ -180,9 +197,9 @@ class Feed:
         """Return rows of several tensors, those of each in its place in one."""
         first = data[0]
         out = first.new_empty((*rows.shape, *first.shape[1:]))
-        rows = rows.to(first.device)
-        for x, of_x, place in zip(data, rows.unbind(), out.unbind(), strict=True):
-            torch.index_select(x, 0, of_x, out=place)
+        for of_batch, places in zip(rows.to(first.device), out, strict=True):
+            for x, of_x, place in zip(data, of_batch, places, strict=True):
+                torch.index_select(x, 0, of_x, out=place)
         return out.to(self._device)
 
 

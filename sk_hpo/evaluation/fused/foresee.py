@@ -15,11 +15,12 @@ import torch
 from skorch.utils import to_device
 from torch.utils._pytree import tree_leaves
 
-from sk_hpo.evaluation.fused.batches import Feed, kind_of, mapped
-from sk_hpo.evaluation.fused.dropout import drawing_from
+from sk_hpo.evaluation.fused.batches import Batch, Feed, first_leaf, kind_of, mapped
+from sk_hpo.evaluation.fused.dropout import Draws, drawing_from
 from sk_hpo.evaluation.fused.guard import signature, why_alone
+from sk_hpo.evaluation.fused.plan import Plan, plan_of
 from sk_hpo.evaluation.fused.probe import equal
-from sk_hpo.evaluation.fused.rows import Rows, plain
+from sk_hpo.evaluation.fused.rows import Rows, plain, recorded
 from sk_hpo.evaluation.fused.stack import Stack, groups_of
 from sk_hpo.evaluation.nets import overridden
 
@@ -99,23 +100,47 @@ def _outputs(nets: Sequence[Any], loaders: Sequence[Any]) -> list[list[Any]] | N
     generators = [torch.Generator() for _ in nets]
     stack = Stack([net.module_ for net in nets], attached=False)
     outputs: list[list[Any]] = [[] for _ in nets]
+    plans: dict[int, Plan | None] = {}  # by the size of batches
     nets[0]._set_training(False)
     try:
         with torch.no_grad():
             for batches in feed.epoch(generators):
                 for batch in batches:
                     draws = stack.draws(batch.models, generators)
-                    with stack.in_place(batch.at, training=False), drawing_from(draws):
-                        y_pred = nets[0].infer(batch.X)
-                    if not all(isinstance(leaf, Rows) for leaf in tree_leaves(y_pred)):
-                        return None
-                    rows = mapped(plain, y_pred)
+                    if plan := plans.get(len(first_leaf(batch.X))):
+                        rows, _ = plan.forward(batch.X, stack.weights_of(batch.at), draws)
+                    else:
+                        rows = _asked(nets[0], stack, batch, draws, plans)
                     for i, k in enumerate(batch.models):
                         outputs[k].append(mapped(itemgetter(i), rows))
         ends = (0, len(nets) - 1)
         return outputs if all(_agree(nets[k], feed, k, outputs[k]) for k in ends) else None
     except Exception:
         return None
+
+
+def _asked(
+    net: Any, stack: Stack, batch: Batch, draws: Draws, plans: dict[int, Plan | None]
+) -> Any:
+    """Let a net's module do a batch of all; make a plan of what it does.
+
+    Raises
+    ------
+    TypeError
+        If it gives anything but what it has for each.
+    """
+    with (
+        stack.in_place(batch.at, training=False) as trained,
+        drawing_from(draws),
+        recorded() as record,
+    ):
+        y_pred = net.infer(batch.X)
+    if not all(isinstance(leaf, Rows) for leaf in tree_leaves(y_pred)):
+        raise TypeError(f"not of several models: {y_pred!r}")
+    if stack.all_trained:
+        plan = plan_of(record, batch.X, trained, y_pred)
+        plans.setdefault(len(first_leaf(batch.X)), plan)
+    return mapped(plain, y_pred)
 
 
 def _agree(net: Any, feed: Feed, k: int, outputs: Sequence[Any]) -> bool:

@@ -104,21 +104,19 @@ def is_light(callback: Any, net: Any) -> bool:
 
 def signature(net: Any) -> Hashable:
     """Return what nets that train together have in common."""
-    named = [(n, p.shape, p.dtype, p.requires_grad) for n, p in net.module_.named_parameters()]
-    buffers = [
-        (name, buffer.shape, buffer.dtype)
-        for part in (net.module_, net.criterion_)
-        if isinstance(part, torch.nn.Module)
-        for name, buffer in part.named_buffers()
-    ]
-    return (
-        stock_class(net),
-        type(net.optimizer_),
-        str(net.device),
-        tuple(named),
-        tuple(buffers),
-        structure(net.module_),
-        structure(net.criterion_),
+    parts = [(structure(part), _tensors(part)) for part in (net.module_, net.criterion_)]
+    return stock_class(net), type(net.optimizer_), str(net.device), *parts
+
+
+def _tensors(module: Any) -> Hashable:
+    """Return of what kind the tensors of `module` are, part by part."""
+    if not isinstance(module, torch.nn.Module):
+        return ()
+    return tuple(
+        (name, x.shape, x.dtype, x.requires_grad)
+        for part in module.modules()
+        for name, x in (*part._parameters.items(), *part._buffers.items())
+        if x is not None
     )
 
 

@@ -9,7 +9,7 @@ inputs, so that the bits are the same: that is tried for each shape, and the fas
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import gcd
 from typing import Any
@@ -17,91 +17,109 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-__all__ = ["linear", "linear_arguments", "linear_backward", "linear_forward"]
+__all__ = ["Layer", "linear", "linear_arguments"]
 
 
 def linear(x: Any, w: Any, b: Any) -> Any:
-    """Return ``x @ w.T + b`` of K models, for autograd; shapes as in `linear_forward`."""
-    return _Linear.apply(x, w, b, _at_once(x, w, b))
+    """Return ``x @ w.T + b`` of K models, for autograd; shapes as for `Layer`."""
+    return _Linear.apply(x, w, b, Layer(x, w, b))
 
 
 class _Linear(torch.autograd.Function):
     """``x @ w.T + b`` of K models."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, w: Any, b: Any, at_once: bool) -> Any:
-        y, w = _linear_forward(x, w, b, at_once)
+    def forward(ctx: Any, x: Any, w: Any, b: Any, layer: Layer) -> Any:
+        y, w = layer.forward(x, w, b)
         ctx.save_for_backward(x, w)
-        ctx.at_once = at_once
+        ctx.layer = layer
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
         x, w = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[:3]
-        return *linear_backward(gradient, x, w, ctx.at_once, wanted), None
+        return *ctx.layer.backward(gradient, x, w, ctx.needs_input_grad[:3]), None
 
 
-def _linear_forward(x: Any, w: Any, b: Any, at_once: bool) -> tuple[Any, Any]:
-    if not at_once:
-        return _singly(F.linear, x, w, *([] if b is None else [b])), w
-    added = None if b is None else b.unsqueeze(1)
-    if _onednn_serves(x, w.transpose(1, 2), added):
-        w = w.contiguous()  # which oneDNN would do for each product
-    elif _is_narrow(x, w) and _rounds_alike_turned(
-        tuple(x.shape), w.shape[1], b is not None, torch.get_num_threads()
-    ):
-        return _turned(x, w, b), w
-    return _product(x, w.transpose(1, 2), added), w
+_Product = Callable[..., Any]
 
 
-def linear_forward(x: Any, w: Any, b: Any) -> tuple[Any, tuple[Any, Any, Any]]:
-    """Return the linear layer of K models, and what `linear_backward` wants of it.
+class Layer:
+    """A linear layer of K models, and how products of its sizes are taken.
 
     Parameters
     ----------
     x : Tensor of shape (K, n_rows, n_inputs)
     w : Tensor of shape (K, n_outputs, n_inputs)
     b : Tensor of shape (K, n_outputs) or None
+        Others that it is asked about later on must have the same shapes and strides.
+    at_once : bool or None, default=None
+        Whether products are batched; None: where they round as single ones.
     """
-    at_once = _at_once(x, w, b)
-    y, w = _linear_forward(x, w, b, at_once)
-    return y, (x, w, at_once)
 
+    def __init__(self, x: Any, w: Any, b: Any, at_once: bool | None = None) -> None:
+        biased, threads = b is not None, torch.get_num_threads()
+        if at_once is None:
+            shape = *x.shape[1:], w.shape[1]
+            at_once = _rounds_alike(shape, biased, x.dtype, x.device, threads)
+        self._at_once = at_once
+        self._dense = at_once and _onednn_serves(x, w.contiguous().transpose(1, 2), biased)
+        self._turned = (
+            at_once
+            and not self._dense
+            and _is_narrow(x, w)
+            and _rounds_alike_turned(tuple(x.shape), w.shape[1], biased, threads)
+        )
+        self._of_x: _Product | None = None  # of the backward, once it was asked for
+        self._of_w: _Product | None = None
 
-def _at_once(x: Any, w: Any, b: Any) -> bool:
-    shape = x.shape[1], w.shape[2], w.shape[1]
-    return _rounds_alike(shape, b is not None, x.dtype, x.device, torch.get_num_threads())
+    def forward(self, x: Any, w: Any, b: Any) -> tuple[Any, Any]:
+        """Return ``x @ w.T + b``, and the `w` that `backward` wants."""
+        if self._turned:
+            return _turned(x, w, b), w
+        if not self._at_once:
+            return _singly(F.linear, x, w, *([] if b is None else [b])), w
+        added = None if b is None else b.unsqueeze(1)
+        if not self._dense:
+            return _by_mkl(x, w.transpose(1, 2), added), w
+        w = w.contiguous()  # which oneDNN would do for each product
+        return _by_onednn(x, w.transpose(1, 2), added), w
 
+    def backward(
+        self,
+        gradient: Any,
+        x: Any,
+        w: Any,
+        wanted: Sequence[bool],
+        into: tuple[Any, Any] = (None, None),
+    ) -> tuple[Any, Any, Any]:
+        """Return the gradients by x, w and b as far as wanted.
 
-def linear_backward(
-    gradient: Any,
-    x: Any,
-    w: Any,
-    at_once: bool,
-    wanted: Sequence[bool],
-    into: tuple[Any, Any] = (None, None),
-) -> tuple[Any, Any, Any]:
-    """Return the gradients by x, w and b as far as wanted.
-
-    Products are taken in the orientation in which autograd takes those of one model. Those
-    by w and b may be written `into` tensors, which are then returned.
-    """
-    turned = gradient.transpose(1, 2)
-    if not at_once:
-        of_x = _singly(torch.mm, gradient, w) if wanted[0] else None
-        of_w = _singly(torch.mm, turned, x) if wanted[1] else None
-        of_b = torch.stack([of_k.sum(0) for of_k in gradient]) if wanted[2] else None
+        Products are taken in the orientation in which autograd takes those of one model.
+        Those by w and b may be written `into` tensors, which are then returned.
+        """
+        turned = gradient.transpose(1, 2)
+        if not self._at_once:
+            of_x = _singly(torch.mm, gradient, w) if wanted[0] else None
+            of_w = _singly(torch.mm, turned, x) if wanted[1] else None
+            of_b = torch.stack([of_k.sum(0) for of_k in gradient]) if wanted[2] else None
+            return of_x, of_w, of_b
+        of_x = of_w = of_b = None
+        if wanted[0]:
+            self._of_x = self._of_x or _product(gradient, w)
+            of_x = self._of_x(gradient, w)
+        if wanted[1]:
+            self._of_w = self._of_w or _product(turned, x)
+            of_w = self._of_w(turned, x, out=into[0])
+        if wanted[2]:
+            of_b = torch.sum(gradient, 1, out=into[1])
         return of_x, of_w, of_b
-    of_x = _product(gradient, w) if wanted[0] else None
-    of_w = _product(turned, x, out=into[0]) if wanted[1] else None
-    return of_x, of_w, torch.sum(gradient, 1, out=into[1]) if wanted[2] else None
 
 
 # -- the two libraries -----------------------------------------------------------------------
 
 # Multiplications of numbers from which on oneDNN makes up for what it needs for a call.
-_MANY = 2_000_000
+_MANY = 8_000_000
 
 # MKL's vectors run along the columns of a product, and few outputs fill them badly: turned,
 # they run along the rows of the batch. From so many inputs on, turning it back costs less.
@@ -116,18 +134,17 @@ def _is_much(one: Any, n_columns: int) -> bool:
     return much and one.dtype == torch.float32 and not one.is_cuda and _has_onednn()
 
 
-def _product(one: Any, other: Any, added: Any = None, out: Any = None) -> Any:
-    """Return the products of K pairs of matrices, each as it would be alone."""
-    by = _by_onednn if _onednn_serves(one, other, added) else _by_mkl
-    return by(one, other, added, out)
+def _product(one: Any, other: Any) -> _Product:
+    """Return what is to take the products of such pairs of matrices."""
+    return _by_onednn if _onednn_serves(one, other, biased=False) else _by_mkl
 
 
-def _onednn_serves(one: Any, other: Any, added: Any) -> bool:
+def _onednn_serves(one: Any, other: Any, biased: bool) -> bool:
     """Whether oneDNN is worth its while, and gives the bits of MKL."""
     if not _is_much(one, other.shape[2]):
         return False
     sides = (one.shape, one.stride(), other.shape, other.stride())
-    return _onednn_rounds_alike(*sides, added is not None, torch.get_num_threads())
+    return _onednn_rounds_alike(*sides, biased, torch.get_num_threads())
 
 
 def _is_narrow(x: Any, w: Any) -> bool:
@@ -155,13 +172,13 @@ def _rounds_alike_turned(
     return torch.equal(_turned(x, w, b), straight)
 
 
-def _by_mkl(one: Any, other: Any, added: Any, out: Any = None) -> Any:
+def _by_mkl(one: Any, other: Any, added: Any = None, out: Any = None) -> Any:
     if added is None:
         return torch.bmm(one, other, out=out)
     return torch.baddbmm(added, one, other, out=out)
 
 
-def _by_onednn(one: Any, other: Any, added: Any, out: Any = None) -> Any:
+def _by_onednn(one: Any, other: Any, added: Any = None, out: Any = None) -> Any:
     _MATMUL.fp32_precision = "bf16"
     try:
         return _by_mkl(one, other, added, out)
@@ -239,11 +256,12 @@ def _rounds_alike(
     def drawn(*sizes: int) -> torch.Tensor:
         return torch.randn(n, *sizes, generator=generator, dtype=dtype).requires_grad_()
 
-    inputs = [drawn(n_rows, n_inputs), drawn(n_outputs, n_inputs)]
-    inputs += [drawn(n_outputs)] if biased else []
+    x, w, b = drawn(n_rows, n_inputs), drawn(n_outputs, n_inputs), drawn(n_outputs)
+    inputs = [x, w, b] if biased else [x, w]
     slope = drawn(n_rows, n_outputs).detach()
-    with torch.enable_grad():
-        at_once = _Linear.apply(*inputs, *([] if biased else [None]), True)
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        added = b if biased else None
+        at_once = _Linear.apply(x, w, added, Layer(x, w, added, at_once=True))
         single = _singly(F.linear, *inputs)
         ours = torch.autograd.grad(at_once, inputs, slope)
         theirs = torch.autograd.grad(single, inputs, slope)

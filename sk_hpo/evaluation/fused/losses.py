@@ -7,7 +7,6 @@ the user's criterion, model by model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from torch.utils._pytree import tree_map
 
 from sk_hpo.evaluation.fused.batches import Batch, Feed
 from sk_hpo.evaluation.fused.rows import Rows, in_whole_vectors, plain
-from sk_hpo.evaluation.fused.softmax import log_softmax, log_softmax_backward
+from sk_hpo.evaluation.fused.softmax import log_loss, log_softmax
 
 __all__ = ["Criterion", "Each", "LogLoss", "SquaredError", "criterion_for", "mean_in_order"]
 
@@ -107,26 +106,18 @@ class LogLoss(_Whole):
         self._from_logits = from_logits
 
     def slope(self, batch: Batch, y_pred: Any) -> tuple[Any, Any]:
-        logs = self._logs(y_pred)
-        slope = self._slope(logs, batch.y)
         if self._from_logits:
-            slope = log_softmax_backward(slope, logs)
-        else:
-            slope = slope.div(y_pred + torch.finfo(y_pred.dtype).eps)
-        return self._report(logs, batch.y), slope
+            return log_loss(y_pred, batch.y)
+        logs, at = self._logs(y_pred), batch.y.unsqueeze(2)
+        slope = torch.zeros_like(logs).scatter_(2, at, -1 / batch.y.shape[1])
+        slope = slope.div(y_pred + torch.finfo(y_pred.dtype).eps)
+        return logs.gather(2, at).squeeze(2), slope
 
     def report(self, nets: Sequence[Any], batch: Batch, y_pred: Any) -> Any:
-        return self._report(self._logs(y_pred), batch.y)
+        return self._logs(y_pred).gather(2, batch.y.unsqueeze(2)).squeeze(2)
 
     def values(self, reports: Sequence[Any]) -> list[list[float]]:
-        return mean_in_order(torch.stack(list(reports))).tolist()
-
-    def _slope(self, logs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return the gradient by the logarithms: -1 / n_rows at the targets."""
-        return F.embedding(y, _shares(logs.shape[2], y.shape[1], logs.dtype, logs.device))
-
-    def _report(self, logs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return -logs.gather(2, y.unsqueeze(2)).squeeze(2)
+        return mean_in_order(-torch.stack(list(reports))).tolist()
 
     def _logs(self, y_pred: Any) -> torch.Tensor:
         y_pred = plain(y_pred)
@@ -136,15 +127,6 @@ class LogLoss(_Whole):
         if in_whole_vectors(shifted):
             return torch.log(shifted)
         return torch.stack([torch.log(of_k) for of_k in shifted])
-
-
-@lru_cache(maxsize=64)
-def _shares(
-    n_classes: int, n_rows: int, dtype: torch.dtype, device: torch.device
-) -> torch.Tensor:
-    """Return the gradients of a mean over rows by the logarithms of one, for each target."""
-    share = torch.ones((), dtype=dtype, device=device) / n_rows
-    return torch.diag((-share).expand(n_classes))
 
 
 class SquaredError(_Whole):
@@ -212,14 +194,12 @@ def mean_in_order(losses: torch.Tensor) -> torch.Tensor:
     levels = [torch.zeros_like(losses[..., 0]) for _ in range(7)]
     whole = (n - 1) // 16 * 16
     blocks = losses[..., 1 : 1 + whole].unflatten(-1, (-1, 16)) if whole else None
-    for b in range(16, whole + 1, 16):
-        assert blocks is not None
-        block = blocks[..., b // 16 - 1, :]
-        carry = _sum(block)
+    carries = () if blocks is None else _sum(blocks).unbind(-1)
+    for i, carry in enumerate(carries, 1):
         level = 1
         while True:
             levels[level] = levels[level] + carry
-            if level == 6 or b & (15 << 4 * level):
+            if level == 6 or i & (15 << 4 * (level - 1)):
                 break
             carry, levels[level] = levels[level], torch.zeros_like(carry)
             level += 1
@@ -230,7 +210,9 @@ def mean_in_order(losses: torch.Tensor) -> torch.Tensor:
 
 
 def _sum(block: torch.Tensor) -> torch.Tensor:
+    """Return the sums over the last dimension, one number after the other."""
     first, *others = block.unbind(-1)
+    total = first.clone()
     for other in others:
-        first = first + other
-    return first
+        total += other
+    return total

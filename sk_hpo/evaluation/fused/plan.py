@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from sk_hpo.evaluation.fused.dropout import Draws, Rate, dropout_arguments, noise
-from sk_hpo.evaluation.fused.linear import linear_arguments, linear_backward, linear_forward
+from sk_hpo.evaluation.fused.linear import Layer, linear_arguments
 from sk_hpo.evaluation.fused.losses import Criterion, Each
 from sk_hpo.evaluation.fused.rows import Rows, in_whole_vectors, plain
 from sk_hpo.evaluation.fused.stack import Stack
@@ -40,25 +40,30 @@ class _Step:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
 class _Linear(_Step):
-    weight: int
-    bias: int | None
+    """A layer, for as many models at a time as it has last seen."""
+
+    def __init__(self, weight: int, bias: int | None) -> None:
+        self._weight = weight
+        self._bias = bias
+        self._shape: Any = None
+        self._layer: Any = None
 
     def forward(self, x: Any, weights: Sequence[Any], draws: Any) -> tuple[Any, Any]:
-        w = weights[self.weight]
-        b = None if self.bias is None else weights[self.bias]
-        return linear_forward(x, w, b)
+        w = weights[self._weight]
+        b = None if self._bias is None else weights[self._bias]
+        if x.shape != self._shape:
+            self._shape, self._layer = x.shape, Layer(x, w, b)
+        y, w = self._layer.forward(x, w, b)
+        return y, (x, w)
 
     def backward(self, gradient: Any, kept: Any, gradients: list[Any], first: bool) -> Any:
-        wanted = (not first, True, self.bias is not None)
-        x, w, at_once = kept
-        into = gradients[self.weight], None if self.bias is None else gradients[self.bias]
-        of_x, gradients[self.weight], of_b = linear_backward(
-            gradient, x, w, at_once, wanted, into
-        )
-        if self.bias is not None:
-            gradients[self.bias] = of_b
+        x, w = kept
+        wanted = (not first, True, self._bias is not None)
+        into = gradients[self._weight], None if self._bias is None else gradients[self._bias]
+        of_x, gradients[self._weight], of_b = self._layer.backward(gradient, x, w, wanted, into)
+        if self._bias is not None:
+            gradients[self._bias] = of_b
         return of_x
 
 

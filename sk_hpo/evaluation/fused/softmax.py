@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import torch
 
-__all__ = ["log_softmax", "log_softmax_backward"]
+__all__ = ["log_loss", "log_softmax"]
 
 _MOST_CLASSES = 32
 _VECTOR = 16  # numbers in the widest
@@ -25,13 +25,29 @@ def log_softmax(x: torch.Tensor) -> torch.Tensor:
     return torch.log_softmax(x, -1)
 
 
-def log_softmax_backward(gradient: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the gradient by the input of `log_softmax`, given that by its output `y`."""
-    backward = torch.ops.aten._log_softmax_backward_data
-    if _rows_at_once(y):
-        of_x = backward(_classes_first(gradient), _classes_first(y), 0, y.dtype)
-        return of_x.movedim(0, -1).contiguous()
-    return backward(gradient, y, -1, y.dtype)
+def log_loss(x: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logarithms of the softmax, at the targets, and the gradient of their mean loss.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_models, n_rows, n_classes)
+        Logits.
+    target : LongTensor of shape (n_models, n_rows)
+
+    Returns
+    -------
+    logs : Tensor of shape (n_models, n_rows)
+    of_x : Tensor of the shape of `x`
+        Gradient of each model's ``-logs.mean()``.
+    """
+    first = _rows_at_once(x)
+    dim = 0 if first else 2
+    logs = torch.log_softmax(_classes_first(x) if first else x, dim)
+    at = target.unsqueeze(dim)
+    slope = torch.zeros_like(logs).scatter_(dim, at, -1 / target.shape[1])
+    of_x = torch.ops.aten._log_softmax_backward_data(slope, logs, dim, logs.dtype)
+    at_target = logs.gather(dim, at).squeeze(dim)
+    return at_target, of_x.movedim(0, -1).contiguous() if first else of_x
 
 
 def _classes_first(x: torch.Tensor) -> torch.Tensor:

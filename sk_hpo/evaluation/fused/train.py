@@ -286,7 +286,7 @@ class _Group:
         else:
             assert self._criterion is not None
             weights = self._stack.weights_of(batch.at)
-            with torch.no_grad():
+            with torch.inference_mode():  # a fifth of the time of small operations
                 y_pred, kept = plan.forward(batch.X, weights, draws)
                 if training:
                     report, slope = self._criterion.slope(batch, y_pred)
@@ -329,12 +329,18 @@ def _tell_listeners(
     """Give the callbacks that score an epoch what the net has predicted."""
     if not any(c.on_train == training for member in members for c in member.listeners):
         return
+    own = mapped(_given, y_pred)
     for i, member in enumerate(members):
         for callback in member.listeners:
             if callback.on_train == training:
-                X, y = batch.of(i)
-                own = mapped(lambda p: plain(p).detach(), y_pred)
-                callback.on_batch_end(member.net, (X, y), mapped(itemgetter(i), own), training)
+                of_net = mapped(itemgetter(i), own)
+                callback.on_batch_end(member.net, batch.of(i), of_net, training)
+
+
+def _given(y_pred: Any) -> torch.Tensor:
+    """Return predictions as callbacks are given them: without a graph, but usable in one."""
+    y_pred = plain(y_pred)
+    return y_pred.clone() if y_pred.is_inference() else y_pred.detach()
 
 
 class _Log:

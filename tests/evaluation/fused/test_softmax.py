@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sk_hpo.evaluation.fused.softmax import _rows_at_once, log_softmax, log_softmax_backward
+from sk_hpo.evaluation.fused.softmax import _rows_at_once, log_loss, log_softmax
 
 
 def same(one, other):
@@ -28,16 +29,17 @@ def test_equals_that_of_each_model(n_models, n_rows, n_classes, scale, dtype, sp
     x = scale * torch.randn(shape, generator=generator, dtype=dtype)
     if special is not None:
         x[-1, 0, -1] = special
-    target = torch.randint(n_classes, (n_models, n_rows, 1), generator=generator)
-    gradient = torch.zeros_like(x).scatter_(2, target, -1 / n_rows)
+    target = torch.randint(n_classes, (n_models, n_rows), generator=generator)
     y = log_softmax(x)
-    of_x = log_softmax_backward(gradient, y)
+    at_target, of_x = log_loss(x, target)
     assert of_x.is_contiguous()
     for k in range(n_models):
         alone = x[k].clone().requires_grad_()
         logs = alone.log_softmax(-1)
         assert same(y[k], logs.detach())
-        assert same(of_x[k], torch.autograd.grad(logs, alone, gradient[k])[0])
+        assert same(at_target[k], logs.detach()[range(n_rows), target[k]])
+        loss = F.nll_loss(logs, target[k])
+        assert same(of_x[k], torch.autograd.grad(loss, alone)[0])
 
 
 @pytest.mark.parametrize("n_rows", [32, 64])
