@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
+from uuid import uuid4
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import cloudpickle
 import numpy as np
@@ -60,7 +62,27 @@ class _Pickler(cloudpickle.Pickler):
             return copyreg.__newobj__, (type(obj),), vars(obj)  # type: ignore[attr-defined]
         if obj is _PRINT:
             return getattr, (builtins, "print")
-        return super().reducer_override(obj)
+        if not isinstance(obj, type):
+            return super().reducer_override(obj)
+        if obj not in _by_value:
+            if super().reducer_override(obj) is NotImplemented:
+                return NotImplemented
+            _by_value[obj] = token, _ = uuid4().hex, cloudpickle.dumps(obj)
+            _classes[token] = obj
+        return _class, _by_value[obj]
+
+
+# A class of a notebook is pickled with all its code, which takes as long as the net.
+_by_value: WeakKeyDictionary[type, tuple[str, bytes]] = WeakKeyDictionary()
+_classes: WeakValueDictionary[str, type] = WeakValueDictionary()
+
+
+def _class(token: str, packed: bytes) -> type:
+    """Return the class itself where it is known, else what was pickled."""
+    found = _classes.get(token)
+    if found is None:
+        found = _classes[token] = pickle.loads(packed)
+    return found
 
 
 def _numbers(storage: Any) -> torch.Tensor:

@@ -564,6 +564,30 @@ def test_a_packed_net_is_the_net_itself_for_its_callbacks_and_optimizer():
     assert net.cuda_dependent_attributes_ == ["module_", "criterion_", "optimizer_"]
 
 
+def of_a_notebook():
+    """Return a class that no process can import."""
+
+    class Written(Net):
+        def __init__(self):
+            super().__init__()
+            self.made.append(1)
+
+    Written.made = []
+    return Written
+
+
+def test_a_class_of_a_notebook_is_itself_again():
+    module = of_a_notebook()
+    run = Run(SkorchEpochs(), classifier(module=module), DATA, 9, SEED).advance(1)
+    packed, made = run.resource.pack(run.model), module.made
+    made.append("later")
+    assert type(run.resource.unpack(packed).estimator.module_) is module
+    assert module.made is made
+    assert made[-1] == "later"  # what the class has learned since is not undone
+    there = elsewhere(finish_elsewhere, packed, X)
+    np.testing.assert_array_equal(there, run.finish().predict_proba(X))
+
+
 class Unpicklable(Callback):
     def on_epoch_end(self, net, **kwargs):
         self.lock_ = threading.Lock()

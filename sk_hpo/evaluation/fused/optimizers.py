@@ -60,6 +60,10 @@ _SQUARES = {
 # Numbers of a run, unless of one model: its tensors are gone through once per operation.
 _NUMBERS = 1 << 18
 
+# From so many on, models of equal rates are a run of their own: rates that differ are one more
+# pass through the numbers, or several, and calls cost little beside that.
+_NUMBERS_OF_ITS_OWN = 1 << 16
+
 
 def _key(optimizer: Any) -> tuple[Any, ...]:
     """Return what two optimizers must have in common to be stepped as one."""
@@ -122,10 +126,13 @@ class Optimizers:
             self.write_back()
             states = [_packed(o, self._stack.layout) for o in self._optimizers]
             full = [(key, _alike(state)) for key, state in zip(keys, states, strict=True)]
-            most = max(1, _NUMBERS // self._stack.layout.size)
+            rates = [tuple(_rates_of(optimizer).items()) for optimizer in self._optimizers]
+            most, enough = (
+                max(1, n // self._stack.layout.size) for n in (_NUMBERS, _NUMBERS_OF_ITS_OWN)
+            )
             self._runs = [
                 _Run(self._stack, at, self._optimizers[at], states[at])
-                for at in _equal_runs(full, most)
+                for at in _equal_runs(full, rates, most, enough)
             ]
             self._keys = keys
 
@@ -276,10 +283,19 @@ def _lost_squares(optimizer: Any, like: torch.Tensor) -> str | None:
     return name if root_is_lost(group["eps"], divisor, like.dtype) else None
 
 
-def _equal_runs(keys: Sequence[Any], most: int) -> list[slice]:
-    """Return the slices of neighbouring equal keys, of about equal lengths up to `most`."""
+def _equal_runs(
+    keys: Sequence[Any], rates: Sequence[Any], most: int, enough: int
+) -> list[slice]:
+    """Return the slices of neighbouring equal keys, of about equal lengths up to `most`.
+
+    From `enough` on, neighbours whose rates are equal too are a run of their own.
+    """
+    marks: list[Any] = []
+    for i, ((key, _), stretch) in enumerate(groupby(zip(keys, rates, strict=True))):
+        n = len(list(stretch))
+        marks += [(key, i if n >= enough else None)] * n
     runs, start = [], 0
-    for _, of_run in groupby(keys):
+    for _, of_run in groupby(marks):
         n = len(list(of_run))
         n_parts = -(-n // most)
         bounds = [start + i * n // n_parts for i in range(n_parts + 1)]
