@@ -14,10 +14,12 @@ import copyreg
 import inspect
 import io
 import pickle
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -62,19 +64,31 @@ class _Pickler(cloudpickle.Pickler):
             return copyreg.__newobj__, (type(obj),), vars(obj)  # type: ignore[attr-defined]
         if obj is _PRINT:
             return getattr, (builtins, "print")
-        if not isinstance(obj, type):
-            return super().reducer_override(obj)
-        if obj not in _by_value:
-            if super().reducer_override(obj) is NotImplemented:
-                return NotImplemented
-            _by_value[obj] = token, _ = uuid4().hex, cloudpickle.dumps(obj)
-            _classes[token] = obj
-        return _class, _by_value[obj]
+        if isinstance(obj, type) and _is_of_main(obj):
+            return _class, _by_value(obj)
+        return super().reducer_override(obj)
 
 
-# A class of a notebook is pickled with all its code, which takes as long as the net.
-_by_value: WeakKeyDictionary[type, tuple[str, bytes]] = WeakKeyDictionary()
+def _is_of_main(cls: type) -> bool:
+    """Whether it is a class of a notebook or script, as opposed to one made for an object."""
+    if cls.__module__ != "__main__":
+        return False
+    try:
+        return attrgetter(cls.__qualname__)(sys.modules["__main__"]) is cls
+    except AttributeError:
+        return False
+
+
+_pickled: WeakKeyDictionary[type, tuple[str, bytes]] = WeakKeyDictionary()
 _classes: WeakValueDictionary[str, type] = WeakValueDictionary()
+
+
+def _by_value(cls: type) -> tuple[str, bytes]:
+    """Return a class as a token and a pickle, made once: its code takes as long as a net."""
+    if cls not in _pickled:
+        _pickled[cls] = token, _ = uuid4().hex, cloudpickle.dumps(cls)
+        _classes[token] = cls
+    return _pickled[cls]
 
 
 def _class(token: str, packed: bytes) -> type:

@@ -564,8 +564,9 @@ def test_a_packed_net_is_the_net_itself_for_its_callbacks_and_optimizer():
     assert net.cuda_dependent_attributes_ == ["module_", "criterion_", "optimizer_"]
 
 
-def of_a_notebook():
-    """Return a class that no process can import."""
+@pytest.fixture
+def of_a_notebook(monkeypatch):
+    """A class that no other process can import."""
 
     class Written(Net):
         def __init__(self):
@@ -573,11 +574,13 @@ def of_a_notebook():
             self.made.append(1)
 
     Written.made = []
+    Written.__module__, Written.__qualname__ = "__main__", "Written"
+    monkeypatch.setattr(sys.modules["__main__"], "Written", Written, raising=False)
     return Written
 
 
-def test_a_class_of_a_notebook_is_itself_again():
-    module = of_a_notebook()
+def test_a_class_of_a_notebook_is_itself_again(of_a_notebook):
+    module = of_a_notebook
     run = Run(SkorchEpochs(), classifier(module=module), DATA, 9, SEED).advance(1)
     packed, made = run.resource.pack(run.model), module.made
     made.append("later")
