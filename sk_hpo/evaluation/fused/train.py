@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -144,8 +145,9 @@ def train(members: Sequence[Member]) -> None:
     with interruptible() as interrupt:
         for member in going:
             member.interrupt = interrupt
+        found = _Found()
         while going:
-            group = _Group(going)
+            group = _Group(going, found)
             try:
                 while all(member.going for member in going):
                     group.epoch()
@@ -154,10 +156,29 @@ def train(members: Sequence[Member]) -> None:
             going = [member for member in going if member.going]
 
 
+@dataclass
+class _Found:
+    """What is found out about nets of one signature while they are trained.
+
+    Parameters
+    ----------
+    criterion : Criterion or None, default=None
+        How their losses are computed, once that is known.
+    draws : bool or None, default=None
+        Whether a step draws random numbers, once that is known.
+    plans : dict of (bool, int) to Plan or None
+        By whether they are trained, and the size of a batch.
+    """
+
+    criterion: Criterion | None = None
+    draws: bool | None = None
+    plans: dict[tuple[bool, int], Plan | None] = field(default_factory=dict)
+
+
 class _Group:
     """Members that all go on; dissolved when one of them does not."""
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[Member], found: _Found) -> None:
         self._members = members
         self._nets = [member.net for member in members]
         self._stack = Stack([net.module_ for net in self._nets])
@@ -169,10 +190,10 @@ class _Group:
         self._optimizers = Optimizers(
             self._stack, [net.optimizer_ for net in self._nets], self._n_batches
         )
-        self._criterion: Criterion | None = None
-        self._draws: bool | None = None  # whether a step draws random numbers, once known
+        self._found = found
         self._healthy = True
-        self._plans: dict[tuple[bool, int], Plan | None] = {}  # by training, size of batch
+        listeners = [c for member in members for c in member.listeners]
+        self._heard = {c.on_train for c in listeners}  # passes whose predictions are wanted
 
     def epoch(self) -> None:
         """Train all members for one epoch."""
@@ -222,7 +243,7 @@ class _Group:
     # -- a pass over the data ----------------------------------------------------------------
 
     def _pass(self, feed: Feed, *, training: bool) -> None:
-        planned = bool(self._plans) and all(self._plans.values())
+        planned = bool(self._found.plans) and all(self._found.plans.values())
         with collecting_later() if planned else nullcontext():
             self._do_pass(feed, training=training)
 
@@ -251,12 +272,12 @@ class _Group:
 
     def _tried(self, batch: Batch, *, training: bool) -> list[tuple[Any, ...]]:
         """Do a batch; if that raises, for each model by itself."""
-        states = self._states(batch) if training and self._draws is not False else []
+        states = self._states(batch) if training and self._found.draws is not False else []
         buffers = self._stack.buffers_of(batch.at) if training else {}
         try:
             done = self._step(batch, training=training)
-            if training and self._draws is None:
-                self._draws = any(map(_differ, states, self._states(batch)))
+            if training and self._found.draws is None:
+                self._found.draws = any(map(_differ, states, self._states(batch)))
             return [done]
         except Exception as error:
             if len(batch.models) == 1:
@@ -280,22 +301,23 @@ class _Group:
         nets = [member.net for member in members]
         draws = self._stack.draws(batch.models, [member.generator for member in members])
         size = len(first_leaf(batch.X))
-        plan = self._plans.get((training, size))
+        plan = self._found.plans.get((training, size))
         if plan is None:
             y_pred, report = self._asked(batch, nets, draws, training=training)
         else:
-            assert self._criterion is not None
+            assert self._found.criterion is not None
             weights = self._stack.weights_of(batch.at)
             with torch.inference_mode():  # a fifth of the time of small operations
                 y_pred, kept = plan.forward(batch.X, weights, draws)
                 if training:
-                    report, slope = self._criterion.slope(batch, y_pred)
+                    report, slope = self._found.criterion.slope(batch, y_pred)
                     into = self._stack.gradients_of(batch.at)
                     self._stack.keep_gradients(batch.at, plan.backward(slope, kept, into))
                 else:
-                    report = self._criterion.report(nets, batch, y_pred)
-        _tell_listeners(members, batch, y_pred, training=training)
-        return self._criterion, batch, report
+                    report = self._found.criterion.report(nets, batch, y_pred)
+        if training in self._heard:
+            _tell_listeners(members, batch, y_pred, training=training)
+        return self._found.criterion, batch, report
 
     def _asked(
         self, batch: Batch, nets: Sequence[Any], draws: Draws, *, training: bool
@@ -308,18 +330,18 @@ class _Group:
             recorded() as record,
         ):
             y_pred = self._nets[0].infer(batch.X)
-            if self._criterion is None:
+            if self._found.criterion is None:
                 feeds = [feed for feed in (self._train, self._valid) if feed is not None]
-                self._criterion = criterion_for(self._nets[0], y_pred, batch.y, feeds)
+                self._found.criterion = criterion_for(self._nets[0], y_pred, batch.y, feeds)
             key = training, len(first_leaf(batch.X))
-            if key not in self._plans:
-                found = plan_for(stack, self._criterion, record, batch.X, trained, y_pred)
-                self._plans[key] = found
+            if key not in self._found.plans:
+                found = plan_for(stack, self._found.criterion, record, batch.X, trained, y_pred)
+                self._found.plans[key] = found
             if training:
-                report, gradients = self._criterion.step(nets, batch, y_pred, trained)
+                report, gradients = self._found.criterion.step(nets, batch, y_pred, trained)
                 stack.keep_gradients(batch.at, gradients)
             else:
-                report = self._criterion.report(nets, batch, y_pred)
+                report = self._found.criterion.report(nets, batch, y_pred)
         return y_pred, report
 
 
@@ -327,8 +349,6 @@ def _tell_listeners(
     members: Sequence[Member], batch: Batch, y_pred: Any, *, training: bool
 ) -> None:
     """Give the callbacks that score an epoch what the net has predicted."""
-    if not any(c.on_train == training for member in members for c in member.listeners):
-        return
     own = mapped(_given, y_pred)
     for i, member in enumerate(members):
         for callback in member.listeners:
