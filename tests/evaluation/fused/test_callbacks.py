@@ -108,6 +108,21 @@ def test_scoring_that_draws():
     assert_same(net, epochs=(3,))
 
 
+class Sensitivity(EpochScoring):
+    """Writes to the predictions that it was given, and differentiates by them."""
+
+    def on_epoch_end(self, net, **kwargs):
+        given = [x.detach().mul_(2).requires_grad_() for x in self.y_preds_]
+        sum((x**2).sum() for x in given).backward()
+        net.history.record("slope", float(sum(x.grad.abs().sum() for x in given)))
+
+
+@pytest.mark.parametrize("on_train", [True, False])
+def test_predictions_can_be_worked_with(on_train):
+    callback = Sensitivity("accuracy", name="sensitivity", on_train=on_train)
+    assert_same(classifier(callbacks=[callback], **SPLIT), epochs=(3,))
+
+
 class Mine(Callback):
     """What a user may do when an epoch ends."""
 
