@@ -125,6 +125,11 @@ class Stack:
         """Whether the modules are nothing but trained parameters."""
         return not self._fixed and not self._buffers
 
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The dropout layers whose probabilities are not the same for all models."""
+        return tuple(self._rates)
+
     def __len__(self) -> int:
         return len(self.modules)
 

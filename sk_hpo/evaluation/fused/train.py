@@ -166,13 +166,15 @@ class _Found:
         How their losses are computed, once that is known.
     draws : bool or None, default=None
         Whether a step draws random numbers, once that is known.
-    plans : dict of (bool, int) to Plan or None
-        By whether they are trained, and the size of a batch.
+    plans : dict of tuple of str to dict of (bool, int) to Plan or None
+        By `Stack.varied`; by whether they are trained, and the size of a batch.
     """
 
     criterion: Criterion | None = None
     draws: bool | None = None
-    plans: dict[tuple[bool, int], Plan | None] = field(default_factory=dict)
+    plans: dict[tuple[str, ...], dict[tuple[bool, int], Plan | None]] = field(
+        default_factory=dict
+    )
 
 
 class _Group:
@@ -191,6 +193,7 @@ class _Group:
             self._stack, [net.optimizer_ for net in self._nets], self._n_batches
         )
         self._found = found
+        self._plans = found.plans.setdefault(self._stack.varied, {})
         self._healthy = True
         listeners = [c for member in members for c in member.listeners]
         self._heard = {c.on_train for c in listeners}  # passes whose predictions are wanted
@@ -243,7 +246,7 @@ class _Group:
     # -- a pass over the data ----------------------------------------------------------------
 
     def _pass(self, feed: Feed, *, training: bool) -> None:
-        planned = bool(self._found.plans) and all(self._found.plans.values())
+        planned = bool(self._plans) and all(self._plans.values())
         with collecting_later() if planned else nullcontext():
             self._do_pass(feed, training=training)
 
@@ -301,7 +304,7 @@ class _Group:
         nets = [member.net for member in members]
         draws = self._stack.draws(batch.models, [member.generator for member in members])
         size = len(first_leaf(batch.X))
-        plan = self._found.plans.get((training, size))
+        plan = self._plans.get((training, size))
         if plan is None:
             y_pred, report = self._asked(batch, nets, draws, training=training)
         else:
@@ -334,9 +337,9 @@ class _Group:
                 feeds = [feed for feed in (self._train, self._valid) if feed is not None]
                 self._found.criterion = criterion_for(self._nets[0], y_pred, batch.y, feeds)
             key = training, len(first_leaf(batch.X))
-            if key not in self._found.plans:
+            if key not in self._plans:
                 found = plan_for(stack, self._found.criterion, record, batch.X, trained, y_pred)
-                self._found.plans[key] = found
+                self._plans[key] = found
             if training:
                 report, gradients = self._found.criterion.step(nets, batch, y_pred, trained)
                 stack.keep_gradients(batch.at, gradients)
