@@ -189,7 +189,8 @@ def decision(report: dict[str, Any], rows: list[dict[str, Any]]) -> str:
         b: {n: c["value"] for n, c in report["regrets"][b]["all"].items()}
         for b in (middle, last)
     }
-    times = {row["method"]: row for row in rows if row["jobs"] == 1}
+    smallest = min(row["rows"] for row in rows)
+    times = {r["method"]: r for r in rows if (r["rows"], r["jobs"]) == (smallest, 1)}
     thinking = report["milliseconds"][last]
 
     def after(name: str, budget: str) -> str:
@@ -198,9 +199,10 @@ def decision(report: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 
     def soon(name: str) -> str:
         row, slow = times[name], times["sklearn-random"]
-        share = number(100 * row["of sklearn-random"], 0)
+        share = row["of sklearn-random"]
+        when = "never" if share is None else f"after {share:.0%} of its time"
         return (
-            f"as good as random search after {share}% of its time; done in"
+            f"as good as random search {when}; done in"
             f" {row['wall']:.0f} s ({slow['wall']:.0f} s), test score {row['test']:.3f}"
             f" ({slow['test']:.3f})"
         )
