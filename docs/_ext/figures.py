@@ -41,7 +41,7 @@ PEERS = {
     "optuna": "Optuna, TPE and Hyperband",
     "ray-asha": "Ray Tune, ASHA",
     "sk_hpo-hyperband": "**`HalvingHyperbandSearchCV`**",
-    "sk_hpo-hyperband-paired": '**`HalvingHyperbandSearchCV(fold_racing="paired")`**',
+    "sk_hpo-hyperband-paired": "**`HalvingHyperbandSearchCV`**, the random search's draws",
     "sk_hpo-asha": "**`ASHASearchCV`**",
     "sk_hpo-bohb": "**`BOHBSearchCV`**",
 }

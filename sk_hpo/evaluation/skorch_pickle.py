@@ -84,7 +84,7 @@ _classes: WeakValueDictionary[str, type] = WeakValueDictionary()
 
 
 def _by_value(cls: type) -> tuple[str, bytes]:
-    """Return a class as a token and a pickle, made once: its code takes as long as a net."""
+    """Return a class as a token and a pickle, which holds its code and is made once."""
     if cls not in _pickled:
         _pickled[cls] = token, _ = uuid4().hex, cloudpickle.dumps(cls)
         _classes[token] = cls

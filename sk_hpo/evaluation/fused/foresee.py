@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from sk_hpo.evaluation.fused.batches import Batch, Feed, first_leaf, kind_of, mapped
 from sk_hpo.evaluation.fused.dropout import Draws, drawing_from
 from sk_hpo.evaluation.fused.guard import signature, why_alone
-from sk_hpo.evaluation.fused.plan import Plan, plan_of
+from sk_hpo.evaluation.fused.plan import Plan, plan_for
 from sk_hpo.evaluation.fused.probe import equal
 from sk_hpo.evaluation.fused.rows import Rows, plain, recorded
 from sk_hpo.evaluation.fused.stack import Stack, groups_of
@@ -137,9 +137,9 @@ def _asked(
         y_pred = net.infer(batch.X)
     if not all(isinstance(leaf, Rows) for leaf in tree_leaves(y_pred)):
         raise TypeError(f"not of several models: {y_pred!r}")
-    if stack.all_trained:
-        plan = plan_of(record, batch.X, trained, y_pred)
-        plans.setdefault(len(first_leaf(batch.X)), plan)
+    size = len(first_leaf(batch.X))
+    if size not in plans:
+        plans[size] = plan_for(stack, None, record, batch.X, trained, y_pred)
     return mapped(plain, y_pred)
 
 

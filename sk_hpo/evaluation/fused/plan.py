@@ -174,9 +174,12 @@ class Plan:
 
 
 def plan_for(
-    stack: Stack, criterion: Criterion, record: Any, X: Any, trained: Any, y_pred: Any
+    stack: Stack, criterion: Criterion | None, record: Any, X: Any, trained: Any, y_pred: Any
 ) -> Plan | None:
-    """Return `plan_of` a record, if a stack and a criterion can be trained by a plan at all."""
+    """Return `plan_of` a record, if a stack and a criterion can do with a plan at all.
+
+    Without a criterion, the plan is for predictions.
+    """
     if isinstance(criterion, Each) or not stack.all_trained:
         return None
     return plan_of(record, X, trained, y_pred)

@@ -310,7 +310,7 @@ class _Group:
         else:
             assert self._found.criterion is not None
             weights = self._stack.weights_of(batch.at)
-            with torch.inference_mode():  # a fifth of the time of small operations
+            with torch.inference_mode():  # what is done is not to be differentiated
                 y_pred, kept = plan.forward(batch.X, weights, draws)
                 if training:
                     report, slope = self._found.criterion.slope(batch, y_pred)

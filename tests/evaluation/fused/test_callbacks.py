@@ -233,6 +233,15 @@ def test_own_callback(what, split):
     assert_same(nets, epochs=(4,))
 
 
+def test_those_that_are_left_may_have_one_dropout():
+    """The group that goes on is not asked as the one before was."""
+    nets = [
+        classifier(Dropping, module__p=p, lr=lr, callbacks=[("mine", Mine("ends"))])
+        for p, lr in ((0.2, 0.01), (0.7, 0.1), (0.2, 0.02), (0.4, 0.1))
+    ]
+    assert_same(nets, epochs=(5,))
+
+
 def test_callback_that_leaves_the_module_in_eval():
     assert_same_either_way(classifier(callbacks=[("mine", Mine("predicts"))]), epochs=(2,))
 

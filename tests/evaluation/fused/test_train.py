@@ -24,7 +24,6 @@ from evaluation.fused.trainings import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
-from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
 from torch import nn, optim
 
@@ -478,26 +477,6 @@ def test_every_model_has_its_own_dropout():
     nets = [classifier(Dropped, module__p=p) for p in (0.0, 0.2, 0.2, 0.7, 1.0)]
     ours = assert_same(nets, epochs=(2, 4))
     assert [t.model.estimator.module_.drop.p for t in ours[::3]] == [0.0, 0.2, 0.2, 0.7, 1.0]
-
-
-class Until(Callback):
-    """Ends the training after so many epochs."""
-
-    def __init__(self, n_epochs=9):
-        self.n_epochs = n_epochs
-
-    def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == self.n_epochs:
-            raise KeyboardInterrupt
-
-
-def test_those_that_are_left_may_have_one_dropout():
-    """The group that goes on is not asked as the one before was."""
-    rates_and_ends = [(0.2, 9), (0.7, 2), (0.2, 9), (0.4, 3)]
-    nets = [
-        classifier(Dropped, module__p=p, callbacks=[Until(end)]) for p, end in rates_and_ends
-    ]
-    assert_same(nets, epochs=(5,))
 
 
 class Dropped(nn.Module):
