@@ -301,7 +301,7 @@ class _Fit:
         self._open.close()
         model = training.model
         goes_on = self._task.resumable and resource.continues and not model.stopped
-        generators = None if self._context.isolate == "none" else rng.get_state()
+        generators = getattr(self._stream, "state", None)  # where they stand now
         state = sleep(model, resource, generators) if goes_on else None
         return resource.finish(model), state
 
@@ -325,7 +325,9 @@ class _Fit:
         begin = time.perf_counter()
         train_scores = None
         asked = Answers(fitted, X) if context.keep_predictions else None
-        with self._stream, self.ready.known_to(fitted):
+        if isinstance(self._stream, rng.Stream):
+            self._stream.take_over()  # where it stands afterwards, nobody asks
+        with self.ready.known_to(fitted):
             test_scores, score_errors = scores(context, asked or fitted, X, y, test)
             score_time = self.ready.seconds + time.perf_counter() - begin
             if context.return_train_score:

@@ -119,14 +119,18 @@ class Stream:
         self.seed = seed
         self.state: dict[str, Any] | None = None
 
-    def __enter__(self) -> Self:
+    def take_over(self) -> None:
+        """Let the global generators give these numbers, for good: nothing is noted on exit."""
         if self.state is not None:
             set_state(self.state)
-            return self
+            return
         random.seed(self.seed)
         np.random.seed(self.seed % 2**32)  # noqa: NPY002
         if torch := sys.modules.get("torch"):
             _seed_torch(torch, self.seed % 2**64)
+
+    def __enter__(self) -> Self:
+        self.take_over()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -158,5 +162,6 @@ def seeded(seed: int) -> Iterator[None]:
     ...     first == np.random.rand()
     True
     """
-    with kept(), Stream(seed):
+    with kept():
+        Stream(seed).take_over()
         yield

@@ -39,7 +39,8 @@ _PRINT = inspect.signature(PrintLog).parameters["sink"].default
 
 
 # What none of the questions below is about; asking takes longer than the rest.
-_ORDINARY = {OrderedDict, torch.Tensor, torch.nn.Parameter, np.ndarray, np.float64}
+_TENSORS = {torch.Tensor, torch.nn.Parameter}
+_ORDINARY = _TENSORS | {OrderedDict, np.ndarray, np.float64}
 
 
 class _Pickler(cloudpickle.Pickler):
@@ -50,10 +51,17 @@ class _Pickler(cloudpickle.Pickler):
     Ray puts a function of its own in the place of `print`, which skorch's callbacks hold.
     """
 
+    def __init__(self, buffer: io.BytesIO) -> None:
+        # One dictionary instead of a chain of them, which is asked in python for each object.
+        self.dispatch_table = dict(cloudpickle.Pickler.dispatch_table)
+        super().__init__(buffer, protocol=5)
+
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
         if kind is OrderedDict and not obj and not vars(obj):
             return OrderedDict, ()  # a module has eight of them
+        if kind in _TENSORS and _is_plain(obj):
+            return _tensor, _parts(obj)
         if kind in _ORDINARY:
             return NotImplemented
         if isinstance(obj, torch.UntypedStorage):
@@ -97,6 +105,25 @@ def _class(token: str, packed: bytes) -> type:
     if found is None:
         found = _classes[token] = pickle.loads(packed)
     return found
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Whether a tensor has nothing but its numbers, so that torch need not be asked."""
+    known = tensor.layout is torch.strided and tensor.device.type in ("cpu", "cuda")
+    more = tensor.dtype.is_complex or tensor.is_quantized or tensor.is_neg()
+    more = more or vars(tensor) or tensor._backward_hooks or not tensor.is_leaf
+    return known and not more
+
+
+def _parts(tensor: Any) -> tuple[Any, ...]:
+    where = tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
+    storage = tensor.untyped_storage()
+    return type(tensor), storage, tensor.dtype, where, tensor.requires_grad
+
+
+def _tensor(kind: type, storage: Any, dtype: torch.dtype, where: Any, learns: bool) -> Any:
+    tensor = torch.empty(0, dtype=dtype, device=storage.device).set_(storage, *where)
+    return tensor.requires_grad_(learns) if kind is torch.Tensor else kind(tensor, learns)
 
 
 def _numbers(storage: Any) -> torch.Tensor:
@@ -147,7 +174,7 @@ def dumps(net: Any, rest: dict[str, Any]) -> bytes:
             # Predictions of the last epoch; forgotten when the next one begins.
             stack.enter_context(_replaced(callback, y_trues_=[], y_preds_=[]))
         try:
-            _Pickler(buffer, protocol=5).dump(picture)
+            _Pickler(buffer).dump(picture)
         except Exception as exc:
             raise pickle.PicklingError(_complaint(net, exc)) from exc
     return buffer.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 from sk_hpo.evaluation.fused.rows import Rows
 from sk_hpo.evaluation.tensor_loader import Tensors, order, take, tensors_of
 
-__all__ = ["Batch", "Feed", "first_leaf", "kind_of", "mapped"]
+__all__ = ["Batch", "Feed", "kind_of", "mapped"]
 
 _POOL = 64 << 20  # bytes of data sets that may be copied next to one another
 _CHUNK = 256 << 10  # bytes of batches that are gathered before they are needed
@@ -22,11 +23,6 @@ _CHUNK = 256 << 10  # bytes of batches that are gathered before they are needed
 def mapped(function: Callable[[Any], Any], data: Any) -> Any:
     """Return `function` of a tensor, or of each in a dict or list of them."""
     return function(data) if isinstance(data, torch.Tensor) else tree_map(function, data)
-
-
-def first_leaf(data: Any) -> Any:
-    """Return a tensor, or the first in a dict or list of them."""
-    return data if isinstance(data, torch.Tensor) else tree_leaves(data)[0]
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,12 @@ class Batch:
     models: Sequence[int]
     X: Any
     y: Any
+
+    @cached_property
+    def n_rows(self) -> int:
+        """Rows of each model."""
+        leaf = self.X if isinstance(self.X, torch.Tensor) else tree_leaves(self.X)[0]
+        return int(leaf.as_subclass(torch.Tensor).shape[1])
 
     def of(self, i: int) -> tuple[Any, Any]:
         """Return (X, y) of the i-th model in `models`."""

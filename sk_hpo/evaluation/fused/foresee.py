@@ -15,7 +15,7 @@ import torch
 from skorch.utils import to_device
 from torch.utils._pytree import tree_leaves
 
-from sk_hpo.evaluation.fused.batches import Batch, Feed, first_leaf, kind_of, mapped
+from sk_hpo.evaluation.fused.batches import Batch, Feed, kind_of, mapped
 from sk_hpo.evaluation.fused.dropout import Draws, drawing_from
 from sk_hpo.evaluation.fused.guard import signature, why_alone
 from sk_hpo.evaluation.fused.plan import Plan, plan_for
@@ -107,7 +107,7 @@ def _outputs(nets: Sequence[Any], loaders: Sequence[Any]) -> list[list[Any]] | N
             for batches in feed.epoch(generators):
                 for batch in batches:
                     draws = stack.draws(batch.models, generators)
-                    if plan := plans.get(len(first_leaf(batch.X))):
+                    if plan := plans.get(batch.n_rows):
                         rows, _ = plan.forward(batch.X, stack.weights_of(batch.at), draws)
                     else:
                         rows = _asked(nets[0], stack, batch, draws, plans)
@@ -137,7 +137,7 @@ def _asked(
         y_pred = net.infer(batch.X)
     if not all(isinstance(leaf, Rows) for leaf in tree_leaves(y_pred)):
         raise TypeError(f"not of several models: {y_pred!r}")
-    size = len(first_leaf(batch.X))
+    size = batch.n_rows
     if size not in plans:
         plans[size] = plan_for(stack, None, record, batch.X, trained, y_pred)
     return mapped(plain, y_pred)

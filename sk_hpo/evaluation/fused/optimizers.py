@@ -9,8 +9,8 @@ its own would have given it. Rates and the like may even differ, see `numbers`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from inspect import unwrap
 from itertools import groupby, pairwise
 from typing import Any
@@ -210,10 +210,16 @@ class _Run:
         if not self._by_rows and type(self._optimizer) is torch.optim.SGD:
             taken["fused"] = _in_one_pass(taken, self._parameter)
         self._optimizer.param_groups = [taken]
+        self._at_once: Callable[[], object] | None = None
         return True
 
     def step(self) -> None:
+        if self._at_once is not None:
+            self._at_once()
+            return
         self._step()
+        if self._optimizer.param_groups[0].get("fused"):
+            self._at_once = _one_pass(self._optimizer, self._parameter)
         if self._squares is not None:
             state = self._optimizer.state[self._parameter]
             state[self._squares] = state[self._squares].as_subclass(Squares)
@@ -270,6 +276,28 @@ def _one_pass_rounds_alike(
             optimizer.step()
         found.append((p.detach(), p.grad))
     return all(map(torch.equal, *found))
+
+
+def _one_pass(optimizer: Any, parameter: torch.Tensor) -> Callable[[], object]:
+    """Return the call that the steps of an SGD come to, once it has its momentum.
+
+    What goes before it takes as long, if the numbers are few: lists, checks, grouping.
+    """
+    (group,) = optimizer.param_groups
+    sums = [optimizer.state[parameter]["momentum_buffer"]] if group["momentum"] else []
+    names = ("weight_decay", "momentum", "lr", "dampening")
+    return partial(
+        torch._fused_sgd_,
+        [parameter],
+        [parameter.grad],
+        sums,
+        **{name: float(group[name]) for name in names},
+        nesterov=group["nesterov"],
+        maximize=group["maximize"],
+        is_first_step=False,
+        grad_scale=None,
+        found_inf=None,
+    )
 
 
 def _lost_squares(optimizer: Any, like: torch.Tensor) -> str | None:

@@ -45,7 +45,7 @@ def log_loss(x: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch
     logs = torch.log_softmax(_classes_first(x) if first else x, dim)
     at = target.unsqueeze(dim)
     slope = torch.zeros_like(logs).scatter_(dim, at, -1 / target.shape[1])
-    of_x = torch.ops.aten._log_softmax_backward_data(slope, logs, dim, logs.dtype)
+    of_x = torch._log_softmax_backward_data(slope, logs, dim, logs.dtype)
     at_target = logs.gather(dim, at).squeeze(dim)
     return at_target, of_x.movedim(0, -1).contiguous() if first else of_x
 
@@ -65,7 +65,7 @@ def _rows_at_once(x: torch.Tensor) -> bool:
 def _round_alike(shape: torch.Size, dtype: torch.dtype, n_threads: int) -> bool:
     """Whether both kinds of kernels give the same bits for tensors of this shape."""
     generator = torch.Generator().manual_seed(0)
-    backward = torch.ops.aten._log_softmax_backward_data
+    backward = torch._log_softmax_backward_data
     for scale in (0.1, 1.0, 1.0, 3.0, 3.0, 30.0):
         x, slope = scale * torch.randn(2, *shape, generator=generator, dtype=dtype)
         y, other = torch.log_softmax(x, -1), torch.log_softmax(_classes_first(x), 0)

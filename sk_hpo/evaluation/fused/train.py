@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from skorch.callbacks import EpochScoring, PrintLog
 
-from sk_hpo.evaluation.fused.batches import Batch, Feed, first_leaf, mapped
+from sk_hpo.evaluation.fused.batches import Batch, Feed, mapped
 from sk_hpo.evaluation.fused.dropout import Draws, drawing_from
 from sk_hpo.evaluation.fused.guard import is_light, signature, why_alone
 from sk_hpo.evaluation.fused.losses import Criterion, criterion_for
@@ -303,8 +303,7 @@ class _Group:
         members = [self._members[k] for k in batch.models]
         nets = [member.net for member in members]
         draws = self._stack.draws(batch.models, [member.generator for member in members])
-        size = len(first_leaf(batch.X))
-        plan = self._plans.get((training, size))
+        plan = self._plans.get((training, batch.n_rows))
         if plan is None:
             y_pred, report = self._asked(batch, nets, draws, training=training)
         else:
@@ -336,7 +335,7 @@ class _Group:
             if self._found.criterion is None:
                 feeds = [feed for feed in (self._train, self._valid) if feed is not None]
                 self._found.criterion = criterion_for(self._nets[0], y_pred, batch.y, feeds)
-            key = training, len(first_leaf(batch.X))
+            key = training, batch.n_rows
             if key not in self._plans:
                 found = plan_for(stack, self._found.criterion, record, batch.X, trained, y_pred)
                 self._plans[key] = found
@@ -391,7 +390,7 @@ class _Log:
 
 def _size(part: tuple[Criterion, Batch, Any]) -> tuple[Criterion, int, tuple[int, ...]]:
     criterion, batch, _ = part
-    return criterion, len(first_leaf(batch.X)), tuple(batch.models)
+    return criterion, batch.n_rows, tuple(batch.models)
 
 
 def _record(net: Any, prefix: str, batches: Sequence[tuple[float, int]]) -> None:
