@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import warnings
+from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -636,6 +637,64 @@ def test_tensors_share_memory_as_before_and_begin_where_torch_begins():
     rest["a"][1] = 9
     assert rest["b"][0] == 9
     assert rest["a"].untyped_storage().data_ptr() % 64 == 0
+
+
+def with_more():
+    parameter = nn.Parameter(torch.ones(2))
+    parameter.of_the_user = "a note"
+    return parameter
+
+
+TENSORS = {
+    "of a number": torch.tensor(2.5),
+    "of none": torch.empty(0, 3),
+    "turned": torch.arange(6.0).view(2, 3).T,
+    "every other": torch.arange(10)[1::2],
+    "repeated": torch.ones(1, 3).expand(4, 3),
+    "bfloat16": torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
+    "flags": torch.tensor([True, False]),
+    "learns": torch.ones(2, requires_grad=True),
+    "parameter": nn.Parameter(torch.arange(4.0)),
+    "frozen": nn.Parameter(torch.arange(4), requires_grad=False),
+    "parameter with a note": with_more(),
+    "complex": torch.tensor([1 + 2j]),
+    "conjugate": torch.tensor([1 + 2j]).conj(),
+    "negative": torch.tensor([1 + 2j]).conj().imag,
+    "sparse": torch.eye(3).to_sparse(),
+    "buffer": nn.Buffer(torch.ones(2)),
+}
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_tensors_are_what_they_were(name):
+    from sk_hpo.evaluation.skorch_pickle import dumps, loads
+
+    run = Run(SkorchEpochs(), classifier(), DATA, 9, SEED).advance(1)
+    before = TENSORS[name]
+    _, (after, again) = loads(dumps(run.model.estimator, (before, before)))
+    assert again is after
+    for get in (
+        type,
+        vars,
+        str,
+        *map(attrgetter, ("dtype", "shape", "layout", "requires_grad")),
+    ):
+        assert get(after) == get(before)
+    if before.layout is torch.strided:
+        assert after.stride() == before.stride()
+        assert (after.is_conj(), after.is_neg()) == (before.is_conj(), before.is_neg())
+
+
+def test_weights_that_are_tied_stay_so():
+    from sk_hpo.evaluation.skorch_pickle import dumps, loads
+
+    run = Run(SkorchEpochs(), classifier(), DATA, 9, SEED).advance(1)
+    whole = nn.Parameter(torch.zeros(4))
+    rows = (whole, whole.detach()[1:], whole)
+    _, (one, part, other) = loads(dumps(run.model.estimator, rows))
+    part[0] = 7.0
+    assert one is other
+    assert one.tolist() == [0, 7, 0, 0]
 
 
 # --- rows and random numbers
