@@ -57,6 +57,11 @@ def resource_for(
             "accelerator='require' needs a skorch net, or a Pipeline that ends in one, got"
             f" {type(estimator).__name__}"
         )
+    if accelerator == "require" and name not in (None, "epochs", "folds"):
+        raise ValueError(
+            f"accelerator='require' cannot be had with resource={name!r}, for which nets are"
+            " trained by themselves; it can with 'epochs', 'folds' or None"
+        )
     if name is None:
         return Whole(accelerator)
     if name == "folds":

@@ -176,7 +176,7 @@ class SkorchEpochs(Resource):
                 )
         for training in left:
             training.run(self.advance)
-            if "loaders" in training.model.extra:
+            if training.model.extra.get("loaders"):
                 training.path = "loader"
 
     def _loaders(self, training: Training) -> tuple[Any, Any]:

@@ -343,6 +343,14 @@ def test_a_single_net_is_trained_by_itself_whatever_is_required():
     assert report(one.fit(X, y)) == [{"path": "plan", "reason": "no other net is like it"}]
 
 
+@pytest.mark.parametrize("resource", ["n_samples", "max_epochs"])
+def test_require_raises_for_a_resource_for_which_nets_are_alone(resource):
+    with pytest.raises(ValueError, match=f"'require' cannot be had with resource='{resource}'"):
+        HalvingHyperbandSearchCV(net(), SPACE, accelerator="require", resource=resource).fit(
+            X, y
+        )
+
+
 def test_require_raises_for_what_is_no_net():
     with pytest.raises((ValueError, RuntimeError), match="require"):
         search(estimator=sgd(), space={"alpha": [1e-3, 1e-2]}, accelerator="require",

@@ -12,7 +12,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from sk_hpo.evaluation.fused.rows import Rows
-from sk_hpo.evaluation.tensor_loader import Tensors, order, take, tensors_of
+from sk_hpo.evaluation.tensor_loader import TensorLoader, Tensors, order, take, tensors_of
 
 __all__ = ["Batch", "Feed", "kind_of", "mapped"]
 
@@ -234,6 +234,8 @@ def _pool(parts: Sequence[Any], device: Any) -> Any:
 
 def kind_of(loader: Any) -> tuple[Any, ...] | None:
     """Return what loaders of one `Feed` have in common; None if none can be made of it."""
+    if type(loader) not in (torch.utils.data.DataLoader, TensorLoader):
+        return None  # another may have batches of its own
     data = tensors_of(loader.dataset)
     sampler = loader.batch_sampler
     if data is None or len(data.parts) != 2 or sampler is None or loader.generator is not None:

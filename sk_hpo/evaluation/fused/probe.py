@@ -7,7 +7,8 @@ models, for each size of batch, shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -73,7 +74,12 @@ def _is_too_much(net: Any, data: tuple[Any, Any]) -> bool:
     module = deepcopy(net.module_)
     _set_training([net], [module], True)
     try:
-        with kept(), torch.enable_grad(), FlopCounterMode(display=False) as counter:
+        with (
+            kept(),
+            _own_criteria([net]),
+            torch.enable_grad(),
+            FlopCounterMode(display=False) as counter,
+        ):
             _alone(net, module, *data, _SEEDS[0], training=True)
     except Exception:
         return False  # the comparison says why
@@ -97,16 +103,17 @@ def _compare(
     again = [deepcopy(module) for module in copies]
     try:
         with kept(), torch.set_grad_enabled(training):
-            alone = [
-                _alone(net, module, *d, seed, training=training)
-                for net, module, d, seed in zip(nets, copies, data, _SEEDS, strict=False)
-            ]
+            with _own_criteria(nets):
+                alone = [
+                    _alone(net, module, *d, seed, training=training)
+                    for net, module, d, seed in zip(nets, copies, data, _SEEDS, strict=False)
+                ]
             if [structure(module) for module in copies] != clean:
                 return "its module keeps state in python"
             states = _states()
             if any(map(_wrote, own, copies)):
                 return "its forward writes weights"
-            with recorded() as calls:
+            with _own_criteria(nets), recorded() as calls:
                 together, plan = _together(
                     nets, again, data, calls, training=training, feed=feed
                 )
@@ -123,6 +130,19 @@ def _compare(
     if [structure(module) for module in again] != clean:
         return "its module keeps state in python"
     return _difference(alone, together)
+
+
+@contextmanager
+def _own_criteria(nets: Sequence[Any]) -> Iterator[None]:
+    """Give nets copies of their criteria, which may count how often they are called."""
+    own = [net.criterion_ for net in nets]
+    try:
+        for net, criterion in zip(nets, own, strict=True):
+            vars(net)["criterion_"] = deepcopy(criterion)
+        yield
+    finally:
+        for net, criterion in zip(nets, own, strict=True):
+            vars(net)["criterion_"] = criterion
 
 
 def _states() -> tuple[Any, ...]:

@@ -22,8 +22,11 @@ from skorch.callbacks import (
     PassthroughScoring,
 )
 from skorch.dataset import ValidSplit
-from torch import nn
+from torch import nn, optim
 from torch.optim import lr_scheduler as schedules
+
+from sk_hpo.torch import Schedule
+from sk_hpo.torch.schedules import KINDS
 
 SPLIT = {"train_split": ValidSplit(3)}
 
@@ -48,6 +51,16 @@ def test_schedule(policy):
         for lr in (1.0, 0.1)
     ]
     assert_same(nets, epochs=(2, 5), pause=True)
+
+
+@pytest.mark.parametrize("optimizer", [optim.SGD, optim.AdamW])
+@pytest.mark.parametrize("kind", KINDS)
+def test_our_own_schedules(kind, optimizer):
+    callbacks = [("schedule", Schedule(kind, max_epochs=6))]
+    nets = [classifier(callbacks=callbacks, optimizer=optimizer, lr=lr) for lr in (0.3, 0.01)]
+    trainings = assert_same(nets, epochs=(2, 5), pause=True)
+    rates = trainings[0].model.estimator.history[:, "event_lr"]
+    assert len(set(rates)) > 1 or kind in ("constant", "performance")
 
 
 def silent(*args):

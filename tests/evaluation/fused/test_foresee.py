@@ -6,6 +6,7 @@ import torch
 from evaluation.fused.trainings import Dense, X, Y, classifier, one_thread
 from skorch import NeuralNetClassifier
 from torch import nn
+from torch.utils.data import DataLoader
 
 from sk_hpo.evaluation.fused.foresee import foresee
 from sk_hpo.evaluation.rng import kept
@@ -37,6 +38,11 @@ class Counts(Dense):
         return super().forward(X) + float(
             isinstance(X, torch.Tensor) and type(X).__name__ == "Rows"
         )
+
+
+class Backwards(DataLoader):
+    def __iter__(self):
+        return iter(list(super().__iter__())[::-1])
 
 
 class FirstOfTwo(nn.CrossEntropyLoss):
@@ -92,6 +98,7 @@ def test_each_net_finds_its_own_answers(nets):
     "nets",
     [
         lambda: fitted(OwnInfer),
+        lambda: fitted(iterator_valid=Backwards),
         lambda: fitted(module=Counts),
         lambda: fitted()[:1],
         lambda: fitted(batch_size=-1),  # each of another size

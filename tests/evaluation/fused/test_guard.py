@@ -249,6 +249,25 @@ def groups(net, **params):
     return net.set_params(optimizer__param_groups=[("layers.0*", {"lr": 0.01})], **params)
 
 
+class Backwards(DataLoader):
+    def __iter__(self):
+        return iter(
+            [[part.flip(0) for part in batch] for batch in list(super().__iter__())[::-1]]
+        )
+
+
+class Warming(nn.CrossEntropyLoss):
+    """A loss that weighs more at each call."""
+
+    def __init__(self):
+        super().__init__()
+        self.n_calls = 0
+
+    def forward(self, y_pred, y):
+        self.n_calls += 1
+        return super().forward(y_pred, y) * (1 + self.n_calls / 10)
+
+
 FALLBACKS = {
     "train_step": (lambda: classifier(cls=OwnTrainStep), "OwnTrainStep overrides train_step"),
     "infer": (lambda: classifier(cls=OwnInfer), "OwnInfer overrides infer"),
@@ -318,6 +337,14 @@ FALLBACKS = {
     "dtypes": (lambda: classifier(HalfDouble), "its parameters are of several dtypes"),
     "cumulative": (lambda: classifier(CumulativeNorm), "OneAnswerWanted: float()"),
     "dataset": (lambda: classifier(dataset=OwnDataset), "its rows are not slices of arrays"),
+    "loader": (
+        lambda: classifier(iterator_train=Backwards),
+        "its rows are not slices of arrays",
+    ),
+    "valid_loader": (
+        lambda: classifier(iterator_valid=Backwards, train_split=ValidSplit(3)),
+        "its rows are not slices of arrays",
+    ),
 }
 
 
@@ -325,6 +352,15 @@ FALLBACKS = {
 def test_falls_back(name):
     make, reason = FALLBACKS[name]
     assert_same(make(), reason=reason, path="loader", epochs=(2,))
+
+
+def test_loaders_of_the_users_own_are_no_path():
+    net = classifier(iterator_train=Backwards, iterator_valid=Backwards)
+    assert_same(net, reason="its rows are not slices of arrays", path="alone", epochs=(2,))
+
+
+def test_a_loss_that_counts_its_calls():
+    assert_same(classifier(criterion=Warming), epochs=(2, 4))
 
 
 def test_sparse_rows():

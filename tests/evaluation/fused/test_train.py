@@ -80,6 +80,22 @@ def test_optimizers_of_different_hyperparameters(name):
     assert_same(nets, epochs=(1, 3))
 
 
+OF_STATES = {
+    "adam": [{"betas": (0.8, 0.99)}, {"betas": (0.9, 0.9)}, {"eps": 1e-3}],
+    "adamw": [{"betas": (0.8, 0.99)}, {"eps": 1e-5}],
+    "nadam": [{"betas": (0.8, 0.99)}, {"momentum_decay": 0.1}, {"eps": 1e-3}],
+    "adamax": [{"betas": (0.8, 0.99)}, {"eps": 1e-3}],
+    "rmsprop": [{"alpha": 0.9}, {"momentum": 0.5}, {"eps": 1e-3}],
+    "adagrad": [{"lr_decay": 0.1}, {"initial_accumulator_value": 0.3}, {"eps": 1e-3}],
+}
+
+
+@pytest.mark.parametrize("name", OF_STATES)
+def test_hyperparameters_of_what_an_optimizer_keeps(name):
+    given = [{f"optimizer__{k}": v for k, v in own.items()} for own in ({}, *OF_STATES[name])]
+    assert_same([optimizing(name, **own) for own in given], epochs=(1, 3), pause=True)
+
+
 def test_hyperparameters_that_are_switches():
     nets = [
         classifier(optimizer=optim.Adam, lr=0.01, optimizer__amsgrad=a, optimizer__maximize=m)
