@@ -113,6 +113,31 @@ def _linear(function: Any, args: Any, kwargs: Any) -> Any:
     return _rows(linear(flat, w, b).reshape(*x.shape[:-1], w.shape[1]))
 
 
+def _embedding(function: Any, args: Any, kwargs: Any) -> Any:
+    """Look all models' rows up at once; autograd adds them up in the order of `embedding`."""
+    x, w, special = _embedding_arguments(*args, **kwargs)
+    if special or not isinstance(x, Rows) or not isinstance(w, Rows):
+        return _one_by_one(function, args, kwargs)
+    x, w = plain(x), plain(w)
+    if x.numel() == 0 or x.min() < 0 or x.max() >= w.shape[1]:
+        return _one_by_one(function, args, kwargs)  # it has its own word for this
+    models = torch.arange(len(w), device=x.device).view(-1, *[1] * (x.ndim - 1))
+    return _rows(w[models, x.long()])
+
+
+def _embedding_arguments(
+    input: Any,
+    weight: Any,
+    padding_idx: Any = None,
+    max_norm: Any = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> tuple[Any, Any, bool]:
+    plain_lookup = padding_idx is None and max_norm is None
+    return input, weight, not plain_lookup or scale_grad_by_freq or sparse
+
+
 # -- pointwise functions -------------------------------------------------------------------
 
 
@@ -359,6 +384,7 @@ _RULES: dict[Any, Callable[[Any, Any, Any], Any]] = {
     **dict.fromkeys(_named(_T, "is_floating_point is_complex element_size"), _same),
     **dict.fromkeys(_named(_T, "numel nelement"), _numel),
     F.linear: _linear,
+    F.embedding: _embedding,
     F.dropout: _dropout,
     _T.shape.__get__: _shape,
     _T.size: _size,

@@ -162,6 +162,32 @@ def test_layer(name):
 
 @given(
     n_models=st.integers(1, 4),
+    shape=st.lists(st.integers(0, 12), min_size=1, max_size=3),
+    n_words=st.integers(1, 9),
+    width=st.integers(1, 20),
+    dtype=st.sampled_from([torch.int32, torch.int64]),
+    padding=st.sampled_from([None, 0]),
+)
+def test_embedding(n_models, shape, n_words, width, dtype, padding):
+    X = numbers(1, n_models, *shape).mul(100).long().remainder(n_words).to(dtype)
+    assert_as_one_by_one(
+        lambda x, w: F.embedding(x, w, padding), X, numbers(2, n_models, n_words, width)
+    )
+
+
+@pytest.mark.parametrize("word", [-1, 5])
+def test_a_word_that_is_not_there_is_an_error(word):
+    X, weights = torch.tensor([[0, 1], [2, word]]), numbers(1, 2, 5, 3)
+    messages = []
+    for x, w in ((X[1], weights[1]), (rows(X), rows(weights))):
+        with pytest.raises(IndexError) as raised:
+            F.embedding(x, w)
+        messages.append(str(raised.value))
+    assert messages[0] == messages[1]
+
+
+@given(
+    n_models=st.integers(1, 4),
     n_rows=st.integers(1, 20),
     n_inputs=st.integers(1, 20),
     n_outputs=st.integers(1, 20),

@@ -263,9 +263,9 @@ class FunctionalDropout(Dense):
 
 
 class Embedded(nn.Module):
-    def __init__(self):
+    def __init__(self, padding_idx=None):
         super().__init__()
-        self.embedding = nn.Embedding(9, 4, padding_idx=0)
+        self.embedding = nn.Embedding(9, 4, padding_idx=padding_idx)
         self.last = nn.Linear(32, 3)
 
     def forward(self, X):
@@ -359,11 +359,14 @@ class Mathematical(Dense):
         return super().forward(torch.sort(X, dim=1)[0] @ self.matrix.T)
 
 
+WORDS = {"X": np.abs(np.round(2 * X)).astype(np.int64)}
+
 MODULES = {
     "batch_norm": (Normed, {"module__norm": "batch"}, {}),
     "layer_norm": (Normed, {"module__norm": "layer"}, {}),
     "functional_dropout": (FunctionalDropout, {}, {}),
-    "embedding": (Embedded, {}, {"X": np.abs(np.round(2 * X)).astype(np.int64)}),
+    "embedding": (Embedded, {}, WORDS),
+    "embedding_padded": (Embedded, {"module__padding_idx": 0}, WORDS),
     "conv": (Conv, {}, {"X": np.tile(X, (1, 2)).reshape(-1, 1, 4, 4).copy()}),
     "two_inputs": (TwoInputs, {}, {"X": {"left": X[:, :4].copy(), "right": X[:, 4:].copy()}}),
     "two_outputs": (TwoOutputs, {"criterion": TwoLosses, "cls": NeuralNet}, {}),
