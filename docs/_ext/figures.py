@@ -107,7 +107,8 @@ def _milliseconds(cell: dict[str, float] | None) -> str:
 
 def searches(rows: list[dict[str, Any]]) -> str:
     """Whole searches: what they cost and found, for each setting that was run."""
-    head = ["", "seconds", "CPU s", "epochs", "CV score", "test score", "as good after"]
+    head = ["", "seconds", "CPU s", "epochs", "CV score", "test score"]
+    head += ["as random after", "as halving after"]
     parts = []
     for setting in dict.fromkeys((r["rows"], r["max_epochs"], r["jobs"]) for r in rows):
         n, epochs, jobs = setting
@@ -119,7 +120,7 @@ def searches(rows: list[dict[str, Any]]) -> str:
 
 
 def _search(row: dict[str, Any]) -> list[str]:
-    soon = row.get("of sklearn-random")
+    soon = [row.get(f"of sklearn-{peer}") for peer in ("random", "halving")]
     return [
         PEERS[row["method"]],
         number(row["wall"]),
@@ -127,7 +128,7 @@ def _search(row: dict[str, Any]) -> list[str]:
         number(row["epochs"], 0),
         f"{row['cv']:.4f}",
         f"{row['test']:.4f}",
-        "never" if soon is None else f"{soon:.0%}",
+        *("never" if part is None else f"{part:.0%}" for part in soon),
     ]
 
 

@@ -40,8 +40,9 @@ def test_a_table_of_regrets():
 def test_a_search_that_was_never_as_good_says_so():
     row = {"rows": 10, "max_epochs": 3, "jobs": 1, "runs": 2, "wall": 1.0, "cpu": 0.5}
     row |= {"epochs": 1234, "cv": 0.5, "test": 0.25, "method": "optuna"}
-    table = figures.searches([row | {"of sklearn-random": None}])
-    cells = "| 1.0 | 0.5 | 1,234 | 0.5000 | 0.2500 | never |"
+    soon = {"of sklearn-random": None, "of sklearn-halving": 0.25}
+    table = figures.searches([row | soon])
+    cells = "| 1.0 | 0.5 | 1,234 | 0.5000 | 0.2500 | never | 25% |"
     assert table.splitlines()[-1] == f"| Optuna, TPE and Hyperband {cells}"
 
 
