@@ -57,25 +57,22 @@ def resource_for(
             "accelerator='require' needs a skorch net, or a Pipeline that ends in one, got"
             f" {type(estimator).__name__}"
         )
-    if accelerator == "require" and name not in (None, "epochs", "folds"):
-        raise ValueError(
-            f"accelerator='require' cannot be had with resource={name!r}, for which nets are"
-            " trained by themselves; it can with 'epochs', 'folds' or None"
-        )
     if name is None:
         return Whole(accelerator)
     if name == "folds":
         return Folds(accelerator)
-    if name == "n_samples":
-        check_can_be_cut(estimator)
-        return Samples(seed)
     if name == "epochs":
         try:
             return _epochs(estimator, accelerator)
         except ValueError as error:
             raise ValueError(f"{error}. {_instead(estimator)}") from None
-    _check_parameter(name, estimator)
-    return _parameter(name, estimator)
+    check_can_be_cut(estimator) if name == "n_samples" else _check_parameter(name, estimator)
+    if accelerator == "require":
+        raise ValueError(
+            f"accelerator='require' cannot be had with resource={name!r}, for which nets are"
+            " trained by themselves; it can with 'epochs', 'folds' or None"
+        )
+    return Samples(seed) if name == "n_samples" else _parameter(name, estimator)
 
 
 def _epochs(estimator: Any, accelerator: Accelerator) -> Resource:

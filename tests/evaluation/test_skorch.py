@@ -673,16 +673,22 @@ def test_tensors_are_what_they_were(name):
     before = TENSORS[name]
     _, (after, again) = loads(dumps(run.model.estimator, (before, before)))
     assert again is after
-    for get in (
-        type,
-        vars,
-        str,
-        *map(attrgetter, ("dtype", "shape", "layout", "requires_grad")),
-    ):
+    named = map(attrgetter, ("dtype", "shape", "layout", "requires_grad"))
+    for get in (type, vars, str, *named):
         assert get(after) == get(before)
     if before.layout is torch.strided:
         assert after.stride() == before.stride()
         assert (after.is_conj(), after.is_neg()) == (before.is_conj(), before.is_neg())
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_nested_tensors():
+    from sk_hpo.evaluation.skorch_pickle import dumps, loads
+
+    run = Run(SkorchEpochs(), classifier(), DATA, 9, SEED).advance(1)
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.arange(3.0)])
+    _, after = loads(dumps(run.model.estimator, nested))
+    assert [part.tolist() for part in after.unbind()] == [[1, 1], [0, 1, 2]]
 
 
 def test_weights_that_are_tied_stay_so():

@@ -351,6 +351,13 @@ def test_require_raises_for_a_resource_for_which_nets_are_alone(resource):
         )
 
 
+def test_a_misspelt_resource_is_named_whatever_is_required():
+    with pytest.raises(ValueError, match="did you mean 'epochs'"):
+        HalvingHyperbandSearchCV(net(), SPACE, accelerator="require", resource="epoch").fit(
+            X, y
+        )
+
+
 def test_require_raises_for_what_is_no_net():
     with pytest.raises((ValueError, RuntimeError), match="require"):
         search(estimator=sgd(), space={"alpha": [1e-3, 1e-2]}, accelerator="require",

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
+from torch.utils.data import DataLoader, default_collate
 
 from sk_hpo.evaluation.fused.rows import Rows
 from sk_hpo.evaluation.tensor_loader import TensorLoader, Tensors, order, take, tensors_of
@@ -234,20 +235,26 @@ def _pool(parts: Sequence[Any], device: Any) -> Any:
 
 def kind_of(loader: Any) -> tuple[Any, ...] | None:
     """Return what loaders of one `Feed` have in common; None if none can be made of it."""
-    if type(loader) not in (torch.utils.data.DataLoader, TensorLoader):
-        return None  # another may have batches of its own
+    if not _iterates_as_usual(type(loader)):
+        return None
     data = tensors_of(loader.dataset)
     sampler = loader.batch_sampler
     if data is None or len(data.parts) != 2 or sampler is None or loader.generator is not None:
         return None
     # Asking for the order costs nothing but draws; the state of this generator is nobody's.
-    if loader.collate_fn is not torch.utils.data.default_collate or loader.num_workers:
+    if loader.collate_fn is not default_collate or loader.num_workers:
         return None
     if order(loader, torch.Generator()) is None:
         return None
     leaves, structure = tree_flatten(data.parts)
     shapes = tuple((x.dtype, x.shape[1:]) for x in leaves)
     return sampler.batch_size, sampler.drop_last, str(structure), shapes
+
+
+def _iterates_as_usual(kind: type[DataLoader]) -> bool:
+    """Whether the batches of a class of loaders are what its samplers say."""
+    usual = kind.__iter__ in (DataLoader.__iter__, TensorLoader.__iter__)
+    return usual and kind._get_iterator is DataLoader._get_iterator
 
 
 def _known(dataset: Any) -> Tensors:

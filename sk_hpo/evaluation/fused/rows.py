@@ -114,15 +114,17 @@ def _linear(function: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _embedding(function: Any, args: Any, kwargs: Any) -> Any:
-    """Look all models' rows up at once; autograd adds them up in the order of `embedding`."""
+    """Look all models' words up in one table, in which those of a model begin at its place."""
     x, w, special = _embedding_arguments(*args, **kwargs)
     if special or not isinstance(x, Rows) or not isinstance(w, Rows):
         return _one_by_one(function, args, kwargs)
     x, w = plain(x), plain(w)
     if x.numel() == 0 or x.min() < 0 or x.max() >= w.shape[1]:
         return _one_by_one(function, args, kwargs)  # it has its own word for this
-    models = torch.arange(len(w), device=x.device).view(-1, *[1] * (x.ndim - 1))
-    return _rows(w[models, x.long()])
+    n_models, n_words, _ = w.shape
+    begins = torch.arange(0, n_models * n_words, n_words, device=x.device)
+    places = x.long() + begins.view(-1, *[1] * (x.ndim - 1))
+    return _rows(function(places, w.flatten(0, 1)))
 
 
 def _embedding_arguments(

@@ -359,6 +359,16 @@ def test_loaders_of_the_users_own_are_no_path():
     assert_same(net, reason="its rows are not slices of arrays", path="alone", epochs=(2,))
 
 
+class Shuffles(DataLoader):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs | {"shuffle": True})
+
+
+def test_a_loader_that_only_chooses_other_options():
+    net = classifier(iterator_train=Shuffles, iterator_train__shuffle=False)
+    assert_same(net, epochs=(2,))
+
+
 def test_a_loss_that_counts_its_calls():
     assert_same(classifier(criterion=Warming), epochs=(2, 4))
 

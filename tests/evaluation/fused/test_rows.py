@@ -175,6 +175,24 @@ def test_embedding(n_models, shape, n_words, width, dtype, padding):
     )
 
 
+def first_dimension_last(x, w):
+    return torch.relu(F.embedding(x.t(), w)).mean(0)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        first_dimension_last,
+        lambda x, w: F.embedding(x[:, ::2], w).sum(1),
+        lambda x, w: F.embedding(x.flip(0), w).transpose(0, 1) * 2,
+        lambda x, w: torch.relu(F.embedding(x[:, :1].expand(-1, 6), w)),
+    ],
+)
+def test_embedding_of_words_in_any_layout(function):
+    X = numbers(1, 3, 40, 6).mul(100).long().remainder(5)
+    assert_as_one_by_one(function, X, numbers(2, 3, 5, 4))
+
+
 @pytest.mark.parametrize("word", [-1, 5])
 def test_a_word_that_is_not_there_is_an_error(word):
     X, weights = torch.tensor([[0, 1], [2, word]]), numbers(1, 2, 5, 3)
