@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import sem
 from sklearn.datasets import load_iris
 from sklearn.linear_model import Ridge, SGDClassifier
@@ -26,12 +28,13 @@ X, y = load_iris(return_X_y=True)
 JOB = Job(trial=3, config=(0.5, 1), start=1, stop=3, bracket=1, rung=1, resumable=True)
 
 
-def evaluator(folder=None, metric="score", progress=None, n_splits=3):
+def evaluator(folder=None, metric="score", progress=None, n_splits=3, **params):
     resource = SimpleNamespace(continues=True)
     context = SimpleNamespace(
         splits=[None] * n_splits, folder=folder, resource=resource, shared_disk=True
     )
-    return CrossValidation(context, lambda config: {"C": config[0]}, metric, 17, progress)
+    params = {"progress": progress, **params}
+    return CrossValidation(context, lambda config: {"C": config[0]}, metric, 17, **params)
 
 
 def result(score, error=None, cost=2.0):
@@ -47,6 +50,25 @@ def test_a_job_is_one_call_per_fold():
     for task in tasks:
         assert (task.trial, task.start, task.stop, task.resumable) == (3, 1, 3, True)
         assert (task.params, task.n_trials, task.callbacks) == ({"C": 0.5}, 17, None)
+
+
+@given(
+    kinds=st.lists(st.integers(0, 2), max_size=80),
+    n_splits=st.integers(1, 7),
+    slots=st.integers(1, 9),
+)
+def test_slots_share_candidates_of_a_kin_and_never_split_folds(kinds, n_splits, slots):
+    made = evaluator(n_splits=n_splits, kin=lambda params: params["C"], slots=slots)
+    jobs = [replace(JOB, trial=i, config=(kind, 1)) for i, kind in enumerate(kinds)]
+    calls = made.calls(jobs)
+    parts = [part for call in calls for part in call.parts]
+    assert sorted(parts) == [(i, fold) for i in range(len(jobs)) for fold in range(n_splits)]
+    for call in calls:
+        trials = {i for i, _ in call.parts}
+        assert len({kinds[i] for i in trials}) == 1
+        assert len(trials) <= -(-len(jobs) // slots)  # no slot has more than its share
+        assert len(call.parts) == n_splits * len(trials) <= max(96, n_splits)
+        assert [task.trial for task in call.args[0]] == [i for i, _ in call.parts]
 
 
 def test_the_outcome_is_mean_and_standard_error():
