@@ -24,11 +24,13 @@ from typing import Any
 import numpy as np
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Checkpoint, TrainEndCheckpoint
+from skorch.dataset import Dataset
 from torch.utils.data import DataLoader
 
 from sk_hpo.evaluation.dtype_hints import dtype_hints
 from sk_hpo.evaluation.early_stopping import handed_over
 from sk_hpo.evaluation.interrupt import interruptible
+from sk_hpo.evaluation.nets import overridden
 from sk_hpo.evaluation.resources import Accelerator, Model, Resource, Training, TrainingData
 from sk_hpo.evaluation.rng import get_state, set_state
 from sk_hpo.evaluation.skorch_pickle import callbacks_of, dumps, loads
@@ -277,6 +279,9 @@ def _same_split(model: Model, data: TrainingData) -> Iterator[None]:
     The shadow is gone before training starts: callbacks may pickle or clone the net.
     """
     net, extra = model.estimator, model.extra
+    if not net.train_split and data.carve is None and _splits_as_usual(net):
+        yield  # there is nothing to split, nor to draw
+        return
 
     def split(*args: Any, **kwargs: Any) -> Any:
         del vars(net)["get_split_datasets"]
@@ -301,6 +306,10 @@ def _same_split(model: Model, data: TrainingData) -> Iterator[None]:
         yield
     finally:
         vars(net).pop("get_split_datasets", None)
+
+
+def _splits_as_usual(net: Any) -> bool:
+    return net.dataset is Dataset and not overridden(net, ("get_split_datasets", "get_dataset"))
 
 
 def _own_generators(train_split: Any) -> list[np.random.RandomState]:

@@ -70,6 +70,7 @@ class Layer:
             and _is_narrow(x, w)
             and _rounds_alike_turned(tuple(x.shape), w.shape[1], biased, threads)
         )
+        self._seen: tuple[Any, ...] = (None,) * 4  # weights, and views of them for products
         self._of_x: _Product | None = None  # of the backward, once it was asked for
         self._of_w: _Product | None = None
 
@@ -79,11 +80,12 @@ class Layer:
             return _turned(x, w, b), w
         if not self._at_once:
             return _singly(F.linear, x, w, *([] if b is None else [b])), w
-        added = None if b is None else b.unsqueeze(1)
         if not self._dense:
-            return _by_mkl(x, w.transpose(1, 2), added), w
+            if self._seen[0] is not w or self._seen[1] is not b:
+                self._seen = w, b, w.transpose(1, 2), _as_row(b)
+            return _by_mkl(x, *self._seen[2:]), w
         w = w.contiguous()  # which oneDNN would do for each product
-        return _by_onednn(x, w.transpose(1, 2), added), w
+        return _by_onednn(x, w.transpose(1, 2), _as_row(b)), w
 
     def backward(
         self,
@@ -114,6 +116,10 @@ class Layer:
         if wanted[2]:
             of_b = torch.sum(gradient, 1, out=into[1])
         return of_x, of_w, of_b
+
+
+def _as_row(b: Any) -> Any:
+    return None if b is None else b.unsqueeze(1)
 
 
 # -- the two libraries -----------------------------------------------------------------------
