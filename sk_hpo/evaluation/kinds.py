@@ -66,13 +66,13 @@ def resource_for(
             return _epochs(estimator, accelerator)
         except ValueError as error:
             raise ValueError(f"{error}. {_instead(estimator)}") from None
-    check_can_be_cut(estimator) if name == "n_samples" else _check_parameter(name, estimator)
+    resource = _samples(estimator, seed) if name == "n_samples" else _parameter(name, estimator)
     if accelerator == "require":
         raise ValueError(
             f"accelerator='require' cannot be had with resource={name!r}, for which nets are"
             " trained by themselves; it can with 'epochs', 'folds' or None"
         )
-    return Samples(seed) if name == "n_samples" else _parameter(name, estimator)
+    return resource
 
 
 def _epochs(estimator: Any, accelerator: Accelerator) -> Resource:
@@ -87,8 +87,14 @@ def _epochs(estimator: Any, accelerator: Accelerator) -> Resource:
     return PartialFitEpochs()
 
 
+def _samples(estimator: Any, seed: int) -> Resource:
+    check_can_be_cut(estimator)
+    return Samples(seed)
+
+
 def _parameter(name: str, estimator: Any) -> Resource:
     """Return the resource for parameter `name`, continued where that is possible."""
+    _check_parameter(name, estimator)
     step, _, rest = name.partition("__")
     if rest and isinstance(estimator, Pipeline) and step == estimator.steps[-1][0]:
         inner = _parameter(rest, last_step(estimator))

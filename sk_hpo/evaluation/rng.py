@@ -120,7 +120,7 @@ class Stream:
         self.state: dict[str, Any] | None = None
 
     def take_over(self) -> None:
-        """Let the global generators give these numbers, for good: nothing is noted on exit."""
+        """Let the global generators give these numbers; where they end is not noted."""
         if self.state is not None:
             set_state(self.state)
             return

@@ -110,10 +110,11 @@ def _class(token: str, packed: bytes) -> type:
 def _is_plain(tensor: Any) -> bool:
     """Whether a tensor has nothing but its numbers, so that torch need not be asked."""
     known = tensor.layout is torch.strided and tensor.device.type in ("cpu", "cuda")
-    more = tensor.dtype.is_complex or tensor.is_quantized or tensor.is_nested
-    more = more or tensor.is_neg() or tensor._is_zerotensor()
-    more = more or vars(tensor) or tensor._backward_hooks or not tensor.is_leaf
-    return known and not more
+    return known and not (
+        (tensor.dtype.is_complex or tensor.is_quantized or tensor.is_nested)
+        or (tensor.is_neg() or tensor._is_zerotensor() or not tensor.is_leaf)
+        or (vars(tensor) or tensor._backward_hooks)
+    )
 
 
 def _parts(tensor: Any) -> tuple[Any, ...]:

@@ -301,10 +301,10 @@ class _Group:
 
     def _step(self, batch: Batch, *, training: bool) -> tuple[Any, ...]:
         members = [self._members[k] for k in batch.models]
+        nets = [member.net for member in members]
         draws = self._stack.draws(batch.models, [member.generator for member in members])
         plan = self._plans.get((training, batch.n_rows))
         if plan is None:
-            nets = [member.net for member in members]
             y_pred, report = self._asked(batch, nets, draws, training=training)
         else:
             assert self._found.criterion is not None
@@ -316,7 +316,6 @@ class _Group:
                     into = self._stack.gradients_of(batch.at)
                     self._stack.keep_gradients(batch.at, plan.backward(slope, kept, into))
                 else:
-                    nets = [member.net for member in members]
                     report = self._found.criterion.report(nets, batch, y_pred)
         if training in self._heard:
             _tell_listeners(members, batch, y_pred, training=training)

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from evaluation.fused.trainings import Dense, X, Y, classifier, one_thread
+from evaluation.fused.trainings import Backwards, Dense, X, Y, classifier, one_thread
 from skorch import NeuralNetClassifier
 from torch import nn
-from torch.utils.data import DataLoader
 
 from sk_hpo.evaluation.fused.foresee import foresee
 from sk_hpo.evaluation.rng import kept
@@ -38,11 +37,6 @@ class Counts(Dense):
         return super().forward(X) + float(
             isinstance(X, torch.Tensor) and type(X).__name__ == "Rows"
         )
-
-
-class Backwards(DataLoader):
-    def __iter__(self):
-        return iter(list(super().__iter__())[::-1])
 
 
 class FirstOfTwo(nn.CrossEntropyLoss):

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from evaluation.fused.trainings import (
     TARGET,
+    Backwards,
     Dense,
     X,
     assert_same,
@@ -247,13 +248,6 @@ class LearnableLoss(nn.Module):
 
 def groups(net, **params):
     return net.set_params(optimizer__param_groups=[("layers.0*", {"lr": 0.01})], **params)
-
-
-class Backwards(DataLoader):
-    def __iter__(self):
-        return iter(
-            [[part.flip(0) for part in batch] for batch in list(super().__iter__())[::-1]]
-        )
 
 
 class Warming(nn.CrossEntropyLoss):

@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 from skorch import NeuralNetClassifier
 from torch import nn
+from torch.utils.data import DataLoader
 
 from sk_hpo.evaluation.resources import Training, TrainingData
 from sk_hpo.evaluation.rng import Stream, kept
@@ -38,6 +39,14 @@ class Dense(nn.Module):
 
     def forward(self, X):
         return self.layers(X)
+
+
+class Backwards(DataLoader):
+    """Has the last batch first, and in each the last row first."""
+
+    def __iter__(self):
+        batches = list(super().__iter__())
+        return iter([[part.flip(0) for part in batch] for batch in reversed(batches)])
 
 
 def classifier(module: Any = Dense, cls: Any = NeuralNetClassifier, **params: Any) -> Any:
