@@ -173,7 +173,8 @@ class TestLanes:
 class Spawned:
     """A user's pool, which stays broken if it breaks; then the user makes another."""
 
-    def __init__(self):
+    def __init__(self, factory):
+        self.factory = factory
         self.pools = []
 
     def get(self):
@@ -181,12 +182,26 @@ class Spawned:
             self.pools[-1].submit(int).result()
         except (IndexError, BrokenExecutor):
             self.pools.append(ProcessPoolExecutor(2, mp_context=get_context("spawn")))
+            self.start_both()
         return self.pools[-1]
+
+    def start_both(self):
+        """Have two workers that the pool knows.
+
+        The standard library's pool does not see the death of a worker that was started after
+        its manager has begun to wait, until another call ends.
+        """
+        folder = self.factory.mktemp("spawned")
+        gate, note = folder / "gate", folder / "note"
+        calls = [self.pools[-1].submit(wait_for, None, gate, note) for _ in range(2)]
+        with when(lambda: lines(note) == 2, gate.touch):
+            for call in calls:
+                call.result()
 
 
 @pytest.fixture(scope="module")
-def spawned():
-    spawned = Spawned()
+def spawned(tmp_path_factory):
+    spawned = Spawned(tmp_path_factory)
     yield spawned
     for pool in spawned.pools:
         pool.shutdown()
@@ -205,13 +220,6 @@ class TestProcesses(ProcessContract):
     def test_those_who_died_with_a_killer_are_not_charged(self, tmp_path):
         note, gate, innocent = tmp_path / "note", tmp_path / "gate", tmp_path / "innocent"
         with self.make(max_retries=0) as executor:
-            # The standard library's pool does not see the death of a worker that was started
-            # after its manager has begun to wait: both are started first.
-            both, ready = tmp_path / "both", tmp_path / "ready"
-            executor.submit("one", wait_for, both, ready)
-            executor.submit("other", wait_for, both, ready)
-            with when(lambda: lines(ready) == 2, both.touch):
-                drain(executor, ["one", "other"])
             executor.submit("neighbour", wait_for, gate, innocent)
             while not innocent.exists():
                 time.sleep(0.01)

@@ -93,7 +93,7 @@ def test_a_candidate_that_kills_its_worker_or_hangs_ranks_last(how, n_jobs, told
         cv=2,
         n_jobs=n_jobs,
         max_retries=1,
-        trial_timeout=5.0 if how == "hang" else None,
+        trial_timeout=2.0 if how == "hang" else None,
         random_state=0,
     )
     with (
