@@ -2,8 +2,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
-# One more than the cores that CI has: many tests wait for processes of their own.
-WORKERS ?= 3
+WORKERS ?= 2
 RUN := OMP_NUM_THREADS=1 $(VENV)/bin/
 STAMP := $(VENV)/installed
 
