@@ -9,9 +9,8 @@ settings.load_profile("sk_hpo")
 def pytest_collection_modifyitems(items):
     """Trace each test for the first of its parameters, and no property.
 
-    What goes through the same lines for example after example takes a third longer if it is
-    traced, and covers nothing new: the share of lines that `pyproject.toml` wants is that of
-    the first.
+    Tracing takes time for example after example of the same lines. The share of lines that
+    `pyproject.toml` wants is that of the first.
     """
     seen = set()
     for item in items:

@@ -47,11 +47,12 @@ def test_a_losers_files_go_at_once_and_the_folder_in_the_end(
             super().release(trials)
             retired.update(trials)
             assert stat.S_IMODE(self.context.folder.stat().st_mode) == 0o700
-            there = {name for name in names(self.context.folder) if not name.startswith(".")}
+            files = names(self.context.folder)
+            there = {name for name in files if not name.startswith(".")}  # written as a whole
             models = {name.rpartition("-")[0] for name in there}
             assert {f"{t}-{f}" for t in paused - retired for f in range(2)} <= models
             assert not {name for name in there if int(name.split("-")[0]) in retired}
-            seen.append(len(there))
+            seen.append(len(files))
 
     monkeypatch.setattr("sk_hpo.search.running.CrossValidation", Watched)
     search = hyperband(net(), n_jobs=n_jobs, accelerator=accelerator).fit(X, y)
